@@ -1,0 +1,1 @@
+"""How a twin is reached: HTTP, documents, validators; each exchange recorded and redacted."""

@@ -1,0 +1,213 @@
+"""`dtc certify`: judge a target, write the report, sign the package."""
+
+import contextlib
+import secrets
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dtc_cli import console
+from dtc_cli.commands.options import Json
+from dtc_cli.commands.options import level as level_named
+from dtc_cli.errors import DtcError
+from dtc_cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from dtc_cli.core.model import Level
+    from dtc_cli.core.report import Report
+    from dtc_cli.harness.runner import Run
+    from dtc_cli.signing.keys import Key
+
+REPORTS = {"html": "report.html", "json": "report.json", "junit": "junit.xml"}
+"""Formats that every run writes, with their file names in `report/` of the run folder."""
+
+HELP = """Judge a twin, write the report and sign what was found.
+
+The twin is the one that TARGET describes, or the bundled one with --reference. A failed run is reported
+and signed like a passed one.
+
+\b
+Examples:
+  dtc certify target.yaml --level silver --out runs/
+  dtc certify --reference --level bronze --json
+  dtc certify target.yaml --seed 7        the same requests as another run with seed 7
+
+\b
+Exit codes: 0 level reached, 1 a MUST failed or the level is not reached, 2 a file or option is not valid,
+6 undecided (an error, a block, or something nothing exercised), 7 the target cannot be judged (preflight
+red), 70 a defect of dtc, 130 interrupted (`dtc report RUN` still works).
+"""
+
+
+def certify(
+    target: Annotated[Path | None, typer.Argument(help="Target file; `dtc init` writes one.")] = None,
+    level: Annotated[str, typer.Option(help="Level to certify: bronze, silver, gold, platinum.")] = "bronze",
+    out: Annotated[Path, typer.Option(help="Folder that gets the run folder and the package.")] = Path(
+        "runs"
+    ),
+    reference: Annotated[
+        bool, typer.Option("--reference", help="Start the bundled twin and judge it.")
+    ] = False,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**31 - 1, help="Seed of all randomness.")] = None,
+    key: Annotated[
+        Path | None, typer.Option(help="Private key (PEM) to sign with; default: your own.")
+    ] = None,
+    passphrase_file: Annotated[Path | None, typer.Option(help="File with the key's passphrase.")] = None,
+    nonce: Annotated[str | None, typer.Option(help="Nonce of whoever asked for the run (base64url).")] = None,
+    json: Json = False,
+) -> None:
+    """See HELP."""
+    wanted = level_named(level)
+    if (target is None) != reference:
+        raise DtcError(
+            "usage",
+            "give either a target file or --reference",
+            where="dtc certify",
+            hint="dtc certify target.yaml, or dtc certify --reference",
+        )
+    from dtc_cli.core.target import load
+    from dtc_cli.harness import reference as bundled
+
+    chosen = secrets.randbelow(2**31) if seed is None else seed
+    # What can be refused at once is refused before the first request, not after the last.
+    if target is not None:
+        load(target)
+    signer = _signer(key, passphrase_file)
+    _writable(out)
+    with bundled.running() if target is None else contextlib.nullcontext(target) as file:
+        run = judge(file, wanted, out, chosen, quiet=json, nonce=_nonce(nonce))
+    report, package = _publish(run, out, signer)
+    code = _result(report, package, run.folder, json=json)
+    if code is not ExitCode.OK:
+        raise typer.Exit(int(code))
+
+
+certify.__doc__ = HELP
+
+
+def judge(
+    file: Path,
+    level: "Level",
+    out: Path,
+    seed: int,
+    *,
+    quiet: bool,
+    select: str | None = None,
+    fail_fast: bool = False,
+    baseline: Path | None = None,
+    nonce: str | None = None,
+) -> "Run":
+    """Preflight and run; Ctrl-C closes the run folder before it goes up."""
+    from dtc_cli.commands.doctor import print_check
+    from dtc_cli.commands.progress import shown
+    from dtc_cli.core.target import load
+    from dtc_cli.harness import doctor
+    from dtc_cli.harness.runner import Run
+
+    target = load(file)
+    console.status(f"preflight of {target.name}")
+    diagnosis = doctor.examine(target, level, tell=lambda check: None if quiet else print_check(check))
+    doctor.refuse(diagnosis)
+    run = Run(
+        target,
+        level,
+        out=out,
+        seed=seed,
+        diagnosis=diagnosis,
+        nonce=nonce,
+        select=select,
+        fail_fast=fail_fast,
+        baseline=baseline,
+    )
+    console.status(f"judging {len(run.plan.vectors)} vectors into {run.folder} (seed {seed})")
+    try:
+        shown(run.judge(), len(run.plan.vectors))
+    except KeyboardInterrupt:
+        console.status("stopping: the present vector ends, and what was created is taken back")
+        run.interrupt()
+        raise DtcError(
+            "interrupted",
+            "interrupted; what was judged is kept",
+            where=str(run.folder),
+            hint=f"dtc report {run.folder}",
+            exit_code=ExitCode.INTERRUPTED,
+        ) from None
+    return run
+
+
+def _signer(key: Path | None, passphrase_file: Path | None) -> "Key":
+    """The key to sign with; one is made when there is none (D-13)."""
+    from dtc_cli.signing import keys
+
+    if key is not None:
+        return keys.load_private(key, keys.passphrase(passphrase_file))
+    signer, made = keys.default_or_make(keys.passphrase(passphrase_file))
+    if made:
+        console.status(f"made a signing key, not encrypted: {signer.path}")
+    return signer
+
+
+def _writable(out: Path) -> None:
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=out):
+            return
+    except OSError as problem:
+        raise DtcError(
+            "run-folder",
+            f"nothing can be written into {out}",
+            where=f"--out {out}",
+            why=problem.strerror or str(problem),
+            hint="give another folder",
+        ) from problem
+
+
+def _nonce(text: str | None) -> str | None:
+    """A nonce that somebody else gave out, checked: at least 16 bytes, base64url (EVIDENCE 3, 6)."""
+    from dtc_cli.core.chain import nonce_bytes
+
+    try:
+        good = text is None or len(nonce_bytes(text)) >= 16
+    except ValueError:
+        good = False
+    if not good:
+        raise DtcError(
+            "usage",
+            "the nonce is not valid",
+            where=f"--nonce {text}",
+            hint="at least 16 random bytes in base64url, as whoever asked for the run gave it to you",
+        )
+    return text
+
+
+def _publish(run: "Run", out: Path, signer: "Key") -> "tuple[Report, Path]":
+    """Write the reports and the signed package."""
+    from dtc_cli.core import report as reporting
+    from dtc_cli.reports import FORMATS
+    from dtc_cli.signing import package
+
+    report = reporting.build(run.folder)
+    exports = {name: FORMATS[fmt](report) for fmt, name in REPORTS.items()}
+    folder = run.folder / "report"
+    folder.mkdir(exist_ok=True)
+    for name, content in exports.items():
+        (folder / name).write_bytes(content)
+    return report, package.build(run.folder, out, exports, signer)
+
+
+def _result(report: "Report", package: Path, folder: Path, *, json: bool) -> ExitCode:
+    from dtc_cli.commands.report import terminal_text
+    from dtc_cli.core import levels
+    from dtc_cli.core import report as reporting
+
+    if json:
+        console.emit_json(reporting.summary(report, package))
+    else:
+        sys.stdout.write(terminal_text(report))
+        console.out(f"report   {folder / 'report' / REPORTS['html']}")
+        console.out(f"package  {package}")
+        console.out(f"verify   dtc verify {package} --trust PUBLIC-KEY.pem")
+    return levels.exit_code(report.levels)

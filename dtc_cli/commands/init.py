@@ -1,0 +1,56 @@
+"""`dtc init`: a target file with every key explained."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dtc_cli import console
+from dtc_cli.commands.options import Json
+from dtc_cli.errors import DtcError
+
+HELP = """Write a target file with comments, ready to be filled in.
+
+\b
+Examples:
+  dtc init target.yaml
+  dtc init target.yaml --name "Busan Twin" --vendor "Example Works" --city KR-BUSAN-2025
+
+\b
+Exit codes: 0 written, 2 the file exists already or cannot be written.
+"""
+
+
+def init(
+    file: Annotated[Path, typer.Argument(help="File to write.")] = Path("target.yaml"),
+    name: Annotated[str, typer.Option(help="Name of the product.")] = "Busan Twin",
+    vendor: Annotated[str, typer.Option(help="Who makes it.")] = "Example Works",
+    city: Annotated[str, typer.Option(help="City id, CC-CITY-YYYY.")] = "KR-BUSAN-2025",
+    force: Annotated[bool, typer.Option("--force", help="Replace the file if it exists.")] = False,
+    json: Json = False,
+) -> None:
+    """See HELP."""
+    from dtc_cli.core.target import parse
+    from dtc_cli.paths import SPEC
+
+    template = (SPEC / "target.template.yaml").read_text(encoding="utf-8")
+    for mark, text in (("@NAME@", name), ("@VENDOR@", vendor), ("@CITY@", city)):
+        template = template.replace(mark, text.replace("\\", "\\\\").replace('"', '\\"'))
+    parse(template, source=str(file), folder=file.parent)
+    try:
+        with file.open("w" if force else "x", encoding="utf-8") as stream:
+            stream.write(template)
+    except FileExistsError as problem:
+        raise DtcError(
+            "file-exists", f"{file} exists already", where=str(file), hint="another name, or --force"
+        ) from problem
+    except OSError as problem:
+        why = problem.strerror or str(problem)
+        raise DtcError("file-write", f"{file} cannot be written", where=str(file), why=why) from problem
+    if json:
+        console.emit_json({"target": str(file)})
+    else:
+        console.out(f"wrote {file}: fill in address and keys, then  dtc doctor {file}")
+
+
+init.__doc__ = HELP

@@ -1,0 +1,24 @@
+"""Options that several commands share, so that they read the same everywhere."""
+
+from typing import Annotated
+
+import typer
+
+from dtc_cli.core.model import Level
+from dtc_cli.errors import DtcError
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; status goes to stderr.")]
+
+
+def level(text: str) -> Level:
+    """A certification level by its name.
+
+    Raises:
+        DtcError: `usage` for any other word.
+    """
+    names = [level.value for level in Level if level is not Level.NONE]
+    if text.lower() not in names:
+        raise DtcError(
+            "usage", f"there is no level {text}", where=f"--level {text}", hint="one of: " + ", ".join(names)
+        )
+    return Level(text.lower())

@@ -1,0 +1,208 @@
+"""`dtc report`: a run or a package in words, as a web page, or for a machine."""
+
+import contextlib
+import difflib
+import re
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dtc_cli import console
+from dtc_cli.commands.options import Json
+from dtc_cli.errors import DtcError
+
+if TYPE_CHECKING:
+    from dtc_cli.core.report import Report
+    from dtc_cli.signing.reader import Files
+
+HELP = """Show what a run found, for people (text, html, markdown) or for machines (json, junit and others).
+
+RUN is a run folder, also of a run that was interrupted or killed, or a package (the .dtcpack.tar.gz file,
+or the folder it was unpacked to). The report is made from the files alone and says what is missing in them.
+It shows what a package contains; whether that is genuine is what `dtc verify` tells.
+
+\b
+Examples:
+  dtc report runs/20260102T030405Z-0190a1b2
+  dtc report runs/20260102T030405Z-0190a1b2 --to html --out report.html
+  dtc report busan.dtcpack.tar.gz --to html,junit --out reports/
+  dtc report runs/20260102T030405Z-0190a1b2 --json      the same object as dtc certify --json
+
+\b
+Exit codes: 0 the report was made (whatever the verdict is), 2 it is no run, or a format or file is not
+valid, 3 the package is damaged.
+"""
+
+_COLOURS = (
+    (re.compile(r"^( *)(FAILED|failed:)", re.MULTILINE), "red"),
+    (re.compile(r"^( *)(ERROR|error:)", re.MULTILINE), "magenta"),
+    (re.compile(r"^( *)(NOT TESTED)", re.MULTILINE), "cyan"),
+    (re.compile(r"^( *)(BLOCKED)", re.MULTILINE), "blue"),
+    (re.compile(r"^( *)(WARNED|warned:)", re.MULTILINE), "yellow"),
+    (re.compile(r"^(  (?:Bronze|Silver|Gold|Platinum) +)(not reached)", re.MULTILINE), "red"),
+    (re.compile(r"^(  (?:Bronze|Silver|Gold|Platinum) +)(reached|requirements of)", re.MULTILINE), "green"),
+)
+
+
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or package.")],
+    to: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="FORMAT",
+            help="Format: text, json, html, junit, markdown, csv, ctrf, sarif, sarif-full, earl; "
+            "several with commas or by repeating.",
+        ),
+    ] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(metavar="PATH", help="File to write, or a folder for several formats; - is stdout."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """See HELP."""
+    formats = _formats(to)
+    where = None if out in {None, "-"} else out
+    if where is None and (len(formats) > 1 or (json and to)):
+        raise DtcError(
+            "usage",
+            "one stdout cannot hold two things",
+            where=f"--to {','.join(formats)}" + (" --json" if json else ""),
+            hint="add --out FILE for one format, or --out FOLDER/ for several",
+        )
+    from dtc_cli.core.report import build, summary
+
+    with _run_folder(run) as (folder, package):
+        made = build(folder)
+    if package is not None:
+        import msgspec
+
+        made = msgspec.structs.replace(made, folder="")
+    if where is not None:
+        for name, file in _files(formats, where):
+            _write(made, name, file)
+    if json:
+        console.emit_json(summary(made, package))
+    elif where is None:
+        _print(made, formats[0])
+
+
+report.__doc__ = HELP
+
+
+def terminal_text(made: "Report") -> str:
+    """The text report, coloured when stdout is a terminal that wants it (`NO_COLOR`)."""
+    from dtc_cli.reports import FORMATS
+
+    text = FORMATS["text"](made).decode("utf-8")
+    if not console.colour_wanted(sys.stdout):
+        return text
+    for pattern, colour in _COLOURS:
+        before, after = typer.style("|", fg=colour, bold=True).split("|")
+        text = pattern.sub(rf"\1{before}\2{after}", text)
+    return text
+
+
+def _formats(to: Sequence[str] | None) -> list[str]:
+    from dtc_cli.reports import FORMATS
+
+    names = [name.strip().lower() for words in to or ["text"] for name in words.split(",") if name.strip()]
+    for name in names:
+        if name not in FORMATS:
+            near = difflib.get_close_matches(name, FORMATS, n=1)
+            raise DtcError(
+                "unknown-format",
+                f"there is no report format {name}",
+                where=f"--to {name}",
+                why="known formats: " + ", ".join(FORMATS),
+                hint=f"--to {near[0]}" if near else "one of the known formats",
+            )
+    return list(dict.fromkeys(names)) or ["text"]
+
+
+def _files(formats: Sequence[str], out: str) -> list[tuple[str, Path]]:
+    """Each format with its file: `out` itself, or a file in it when it is a folder or must be one."""
+    from dtc_cli.reports import FILE_NAMES
+
+    if len(formats) == 1 and not out.endswith("/") and not Path(out).is_dir():
+        return [(formats[0], Path(out))]
+    return [(name, Path(out) / FILE_NAMES[name]) for name in formats]
+
+
+def _write(made: "Report", name: str, file: Path) -> None:
+    from dtc_cli.reports import FORMATS
+
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(FORMATS[name](made))
+    except OSError as problem:
+        raise DtcError(
+            "cannot-write",
+            f"the report cannot be written to {file}",
+            where=f"--out {file}",
+            why=problem.strerror or str(problem),
+            hint="name a file in a folder that you may write to",
+        ) from problem
+    console.status(f"wrote {file}")
+
+
+def _print(made: "Report", name: str) -> None:
+    from dtc_cli.reports import FORMATS
+
+    if name == "text":
+        sys.stdout.write(terminal_text(made))
+    else:
+        sys.stdout.buffer.write(FORMATS[name](made))
+    sys.stdout.flush()
+
+
+@contextlib.contextmanager
+def _run_folder(path: Path) -> Iterator[tuple[Path, Path | None]]:
+    """The run folder to read and, when it came out of a package, that package."""
+    if (path / "run.json").is_file() or not (path.is_file() or (path / "evidence").is_dir()):
+        yield path, None
+        return
+    from dtc_cli.signing.reader import open_package
+    from dtc_cli.signing.refusal import Refusal
+
+    with tempfile.TemporaryDirectory(prefix="dtc-report-") as temporary:
+        folder = Path(temporary)
+        try:
+            with open_package(path) as files:
+                _lay_out(files, folder)
+        except Refusal as problem:
+            raise DtcError(
+                "package-refused",
+                f"the package {path.name} cannot be read",
+                where=str(path),
+                why=problem.reason,
+                hint="fetch it again; dtc verify tells more about it",
+                exit_code=problem.code,
+            ) from problem
+        yield folder, path
+
+
+def _lay_out(files: "Files", folder: Path) -> None:
+    """The evidence of a package as a run folder: the same files, the requirements from the catalogue."""
+    from dtc_cli.core import runfolder
+    from dtc_cli.signing import layout
+
+    places = {
+        layout.RUN: runfolder.RUN,
+        layout.MATRIX: runfolder.MATRIX,
+        layout.VECTORS: runfolder.VECTORS,
+        layout.EVENTS: runfolder.EVENTS,
+        layout.CATALOGUE: runfolder.REQUIREMENTS,
+    }
+    (folder / runfolder.BODIES).mkdir()
+    for name in files.names():
+        body = layout.BODY.fullmatch(name)
+        place = f"{runfolder.BODIES}/{body[1]}" if body else places.get(name)
+        if place:
+            with (folder / place).open("wb") as copy:
+                for piece in files.chunks(name):
+                    copy.write(piece)

@@ -1,0 +1,83 @@
+"""`dtc selftest`: show that the suites tell a spoilt twin from a clean one."""
+
+import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dtc_cli import console
+from dtc_cli.commands.options import Json
+from dtc_cli.errors import DtcError
+from dtc_cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from dtc_cli.harness.selftest import Attempt
+
+HELP = """Spoil the bundled twin, one fault at a time, and see that the right requirement fails.
+
+By default each fault is judged by the vectors of its own requirement; --full judges the whole level, which
+also shows what else is blamed, and takes hours.
+
+\b
+Examples:
+  dtc selftest --fault "DTC-P1-06*"
+  dtc selftest --fault "DTC-P2-*" --matrix kill-matrix.md
+  dtc selftest --clean 5 --fault none
+  dtc selftest --full --json
+
+\b
+Exit codes: 0 every fault killed and no alarm on the clean twin, 1 a fault survived or an alarm was raised,
+2 no fault has such an id, 70 a defect of dtc.
+"""
+
+
+def selftest(
+    fault: Annotated[str, typer.Option(help="Ids of the faults, with * for any text; none: no fault.")] = "*",
+    clean: Annotated[int, typer.Option(min=0, help="Runs of the clean twin at Silver.")] = 0,
+    full: Annotated[bool, typer.Option("--full", help="Judge the whole level for each fault.")] = False,
+    matrix: Annotated[
+        Path | None, typer.Option(help="Write the kill matrix (Markdown) to this file.")
+    ] = None,
+    commit: Annotated[str, typer.Option(help="Commit to name in the matrix.")] = "unknown",
+    seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the runs.")] = 1,
+    json: Json = False,
+) -> None:
+    """See HELP."""
+    from dtc_cli.harness import selftest as proof
+
+    known = proof.faults()
+    chosen = [one for one in known if fnmatch.fnmatchcase(one.id, fault)]
+    if not chosen and fault != proof.CLEAN:
+        raise DtcError(
+            "usage",
+            f"no fault has the id {fault}",
+            where=f"--fault {fault}",
+            hint="python -m reference_server faults lists them",
+        )
+    made: list[Attempt] = []
+    for number, one in enumerate(proof.attempts([*chosen, *[None] * clean], full=full, seed=seed), start=1):
+        made.append(one)
+        console.status(f"  {number}/{len(chosen) + clean}  {_line(one)}")
+    if matrix is not None:
+        matrix.write_text(proof.matrix(made, commit, full=full), encoding="utf-8")
+    if json:
+        console.emit_json(proof.as_json(made))
+    else:
+        survivors = [one for one in made if not one.killed]
+        console.out(f"{len(made) - len(survivors)} of {len(made)} as they should be")
+        for one in survivors:
+            console.out(f"  {_line(one)}: {one.why}")
+    if not all(one.killed for one in made):
+        raise typer.Exit(int(ExitCode.NOT_CONFORMANT))
+
+
+selftest.__doc__ = HELP
+
+
+def _line(one: "Attempt") -> str:
+    verdict = (
+        ("killed" if one.killed else "SURVIVED") if one.requirement else ("quiet" if one.killed else "ALARM")
+    )
+    also = f", also {', '.join(one.also)}" if one.also else ""
+    return f"{one.fault}: {verdict}{also}"

@@ -1,0 +1,1 @@
+"""Running the suites against a twin: doctor, runner, plugin, and the public door for suites."""

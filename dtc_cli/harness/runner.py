@@ -1,0 +1,263 @@
+"""A run from end to end: a folder with the plan, a child pytest that judges into it, and its closing."""
+
+import base64
+import json
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dtc_cli import __version__
+from dtc_cli.core import plan as planning
+from dtc_cli.core import runfolder, selection
+from dtc_cli.core.catalogue import load as catalogue
+from dtc_cli.core.model import LEVELS, Level, Outcome
+from dtc_cli.core.plan import Plan
+from dtc_cli.core.runfolder import END, MATRIX, REQUIREMENTS, RUN, VECTORS
+from dtc_cli.core.target import Target
+from dtc_cli.core.target import load as load_target
+from dtc_cli.errors import DtcError
+from dtc_cli.exit_codes import ExitCode
+from dtc_cli.harness import identity
+from dtc_cli.harness.clock import rfc3339
+from dtc_cli.harness.doctor import Diagnosis
+from dtc_cli.paths import SUITES
+
+LOG = "log.txt"
+STANDARD = {"id": "wia-digital-twin-city", "version": "1.0.0"}
+PARTS = ("phase1", "phase2", "phase3", "phase4", "performance", "security")
+PATIENCE_S = 30.0
+"""How long an interrupted child may take to finish its vector and to clean up in the target."""
+
+
+class Run:
+    """One run: prepared on disk, then judged by a child process, then closed."""
+
+    def __init__(
+        self,
+        target: Target,
+        level: Level,
+        *,
+        out: Path,
+        seed: int,
+        diagnosis: Diagnosis | None = None,
+        nonce: str | None = None,
+        select: str | None = None,
+        fail_fast: bool = False,
+        baseline: Path | None = None,
+    ) -> None:
+        entries = catalogue()
+        self.target = target
+        self._select = select
+        self._nonce = nonce or base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
+        self._fail_fast = fail_fast
+        self._baseline = baseline
+        self.stopped_by: str | None = None
+        """The vector whose failure ended the run early, where `fail_fast` asks for that."""
+        rule = selection.parse(select, entries.requirements, failed_in) if select else None
+        self.plan: Plan = planning.make(
+            entries.requirements.values(), entries.vectors, level, target.excluded, rule
+        )
+        self._start = time.monotonic()
+        now = datetime.now(UTC)
+        self.id = identity.run_id()
+        self.folder = out / f"{now:%Y%m%dT%H%M%SZ}-{self.id[-8:]}"
+        self._document = self._describe(level, seed, now, diagnosis)
+        self._child: subprocess.Popen[str] | None = None
+        self._write_folder()
+
+    def judge(self) -> Iterator[dict[str, Any]]:
+        """Run the suites in a child process; yields its progress events as they come.
+
+        Raises:
+            DtcError: `suite-crashed` (exit 70) when the child ended without judging.
+        """
+        log = (self.folder / LOG).open("w", encoding="utf-8")
+        with log:
+            self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and suites
+                self._command(),
+                stdout=subprocess.PIPE,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                text=True,
+                cwd=SUITES.parent,
+                env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+                # A session of its own: Ctrl-C reaches the child once, from us, and not from the terminal too.
+                start_new_session=True,
+            )
+            assert self._child.stdout is not None  # noqa: S101 - PIPE was asked for
+            for line in self._child.stdout:
+                if line.startswith("{"):
+                    yield json.loads(line)
+        if self._child.wait() not in (0, 1):
+            self._close("aborted")
+            raise self._crashed()
+        self._close("complete")
+
+    def interrupt(self) -> None:
+        """Let the child finish its vector and clean up, then close the folder as interrupted."""
+        if self._child is not None and self._child.poll() is None:
+            self._child.send_signal(signal.SIGINT)
+            try:
+                self._child.communicate(timeout=PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                self._child.kill()
+                self._child.wait()
+        self._close("interrupted")
+
+    def _command(self) -> Sequence[str]:
+        parts = [str(SUITES / part) for part in PARTS if (SUITES / part).is_dir()]
+        return [
+            sys.executable, "-m", "pytest", "-c", str(SUITES / "pytest.ini"), "--rootdir", str(SUITES),
+            "-p", "no:terminal", "-s", "--dtc-progress",
+            "--dtc-run", str(self.folder.resolve()), "--target", str(Path(self.target.source).resolve()),
+            *self._stops(),
+            *parts,
+        ]  # fmt: skip
+
+    def _stops(self) -> Sequence[str]:
+        """When the child stops early."""
+        if not self._fail_fast:
+            return ()
+        known = ("--dtc-baseline", str(self._baseline.resolve())) if self._baseline else ()
+        return ("--dtc-fail-fast", *known)
+
+    def _crashed(self) -> DtcError:
+        tail = (self.folder / LOG).read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
+        return DtcError(
+            "suite-crashed",
+            "the child process that runs the suites ended without a result",
+            where=str(self.folder / LOG),
+            why=" | ".join(tail) or "it wrote nothing",
+            hint="this is a defect of dtc: report it with the log; the run folder is kept",
+            exit_code=ExitCode.BUG,
+        )
+
+    def _describe(
+        self, level: Level, seed: int, now: datetime, diagnosis: Diagnosis | None
+    ) -> dict[str, Any]:
+        target = self.target
+        checks = [msgspec.to_builtins(check) for check in diagnosis.checks] if diagnosis else []
+        return {
+            "format": 1,
+            "runId": self.id,
+            "status": "running",
+            "mode": "self-assessment",
+            "tool": {"name": "dtc", "version": __version__},
+            "standard": {**STANDARD, "catalogueDigest": catalogue().digest},
+            "suite": {
+                "version": __version__,
+                "digest": identity.suite_digest(),
+                "dirty": identity.is_dirty(),
+            },
+            "target": {
+                "name": target.name,
+                "vendor": target.vendor,
+                "version": target.version,
+                "city": target.city,
+                "baseUrl": target.base_url,
+                "streamUrl": target.stream_url,
+                "mqttUrl": target.mqtt_url,
+                "documents": list(target.documents),
+                "validator": target.validator is not None,
+                "fingerprint": diagnosis.fingerprint if diagnosis else {},
+            },
+            "profile": planning.profile(target),
+            "level": {"claimed": level.value},
+            "seed": seed,
+            "nonce": self._nonce,
+            "selection": {"complete": self._select is None, "expression": self._select},
+            "startedAt": rfc3339(now),
+            "finishedAt": None,
+            "clock": {
+                "source": "system",
+                "monotonicMs": 0,
+                "targetSkewMs": diagnosis.skew_ms if diagnosis else None,
+            },
+            "environment": identity.environment(),
+            "events": None,
+            "doctor": [{key: check[key] for key in ("check", "status", "detail")} for check in checks],
+        }
+
+    def _write_folder(self) -> None:
+        try:
+            self.folder.mkdir(parents=True)
+            (self.folder / REQUIREMENTS).write_bytes(_pretty(self.plan.requirements))
+            (self.folder / VECTORS).write_bytes(_pretty(self.plan.vectors))
+            (self.folder / MATRIX).touch()
+            self._write_run()
+        except OSError as problem:
+            raise DtcError(
+                "run-folder",
+                f"the run folder {self.folder} cannot be written",
+                where=str(self.folder),
+                why=problem.strerror or str(problem),
+                hint="give another folder with --out",
+            ) from problem
+
+    def _close(self, status: str) -> None:
+        end = self.folder / END
+        found = json.loads(end.read_bytes()) if end.is_file() else {}
+        events = {"count": found["count"], "head": found["head"]} if "head" in found else None
+        if events is None and status == "complete":
+            status = "aborted"
+        self.stopped_by = found.get("stoppedBy")
+        if self.stopped_by and status == "complete":
+            status = "interrupted"
+        self._document |= {"status": status, "finishedAt": rfc3339(datetime.now(UTC)), "events": events}
+        self._document["leftBehind"] = found.get("leftBehind", [])
+        self._document["clock"]["monotonicMs"] = int((time.monotonic() - self._start) * 1000)
+        self._write_run()
+
+    def _write_run(self) -> None:
+        partial = self.folder / f"{RUN}.part"
+        partial.write_bytes(_pretty(self._document))
+        partial.replace(self.folder / RUN)
+
+
+def level_of(select: str, highest: Level) -> Level:
+    """The lowest level that holds all that a selection selects below `highest`.
+
+    Raises:
+        DtcError: `selection` when it selects no vector at all.
+    """
+    entries = catalogue()
+    rule = selection.parse(select, entries.requirements, failed_in)
+    chosen = planning.make(entries.requirements.values(), entries.vectors, highest, {}, rule).requirements
+    if not chosen:
+        raise DtcError(
+            "selection",
+            f"{select} selects no vector up to {highest}",
+            where=f"--select {select}",
+            why="what it names has no vector yet, or is of a higher level",
+            hint="dtc requirements --coverage shows what has vectors",
+        )
+    return max((entry.level for entry in chosen), key=lambda level: level.rank)
+
+
+def failed_in(run: str) -> set[str]:
+    """The vectors of a run folder that did not pass, for the selector `failed:RUN`."""
+    folder = runfolder.read(Path(run))
+    passed = {
+        line.vector for line in folder.lines if line.outcome in (Outcome.PASSED, Outcome.NOT_APPLICABLE)
+    }
+    return {vector.id for vector in folder.vectors} - passed
+
+
+def prepare_by_hand(target_file: Path) -> Path:
+    """A throw-away run folder for `pytest suites/... --target FILE`: all levels, no preflight."""
+    out = Path(tempfile.mkdtemp(prefix="dtc-by-hand-"))
+    return Run(load_target(target_file), LEVELS[-1], out=out, seed=0).folder
+
+
+def _pretty(value: Any) -> bytes:
+    return msgspec.json.format(msgspec.json.encode(value), indent=1) + b"\n"

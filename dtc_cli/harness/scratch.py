@@ -1,0 +1,265 @@
+"""Things a suite creates in the target to test with, and the clean-up after them."""
+
+import copy
+from collections import Counter
+from collections.abc import Callable, Mapping
+from random import Random
+from typing import Any
+
+from dtc_cli.clients.answer import Answer, TargetMisbehaves, TargetUnreachable
+from dtc_cli.clients.rest import Rest, quote
+from dtc_cli.core.canonical import sha256_hex
+from dtc_cli.harness.city import City
+from dtc_cli.harness.journal import Journal
+from dtc_cli.harness.outcomes import Blocked
+
+RUN_TAG = "dtcRun"
+"""The member of `properties` that carries the run id in everything a run creates."""
+GEOMETRY_OF = {
+    "Road": "LineString",
+    "Bridge": "LineString",
+    "Utility": "Point",
+    "Landmark": "Point",
+    "TransportHub": "Point",
+}
+"""The usual geometry of an object type; a Polygon for the rest."""
+
+_SENSOR, _SIMULATION = "sensor", "simulation"
+
+
+class Scratch:
+    """Creates objects that belong to the run and removes them again."""
+
+    def __init__(
+        self,
+        rest: Rest,
+        journal: Journal,
+        run_id: str,
+        *,
+        city: Callable[[], City],
+        random: Callable[[], Random],
+    ) -> None:
+        self._rest = rest
+        self._journal = journal
+        self._run_id = run_id
+        self._city = city
+        self._random = random
+        self._numbers: Counter[float] = Counter()
+        self._posts: dict[str, str] = {}
+
+    def body(self, kind: str = "Building", **properties: Any) -> dict[str, Any]:
+        """A valid create request: a small geometry well inside the city bounds, tagged with the run id.
+
+        Positions are in the city's own coordinate system, longitude or easting first.
+        """
+        return {
+            "type": kind,
+            "geometry": self.geometry(GEOMETRY_OF.get(kind, "Polygon")),
+            "properties": {"name": f"dtc test {kind}", RUN_TAG: self._run_id, **properties},
+        }
+
+    def geometry(self, kind: str) -> dict[str, Any]:
+        """A small geometry of that GeoJSON type at a place of its own inside the city bounds."""
+        city = self._city()
+        x, y = city.place(Random(self._next()))
+        right, top = round(x + city.side, 6), round(y + city.side, 6)
+        ring = [[x, y], [right, y], [right, top], [x, top], [x, y]]
+        coordinates: dict[str, Any] = {
+            "Point": [x, y],
+            "LineString": [[x, y], [right, top]],
+            "Polygon": [ring],
+            "MultiPolygon": [[ring]],
+        }
+        return {"type": kind, "coordinates": coordinates[kind]}
+
+    def post(self, body: Mapping[str, Any], **options: Any) -> Answer:
+        """POST an object, whatever comes of it; what is created is removed after the run."""
+        if isinstance(body.get("id"), str):
+            self._plan(body["id"])
+        answer = self._rest.post("/cities/{city}/objects", json=body, **options)
+        created = object_id(answer)
+        if created is not None:
+            self._plan(created)
+        return answer
+
+    def object(self, body: Mapping[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        """Create an object as a means to test something else; its id and the body that was sent.
+
+        Raises:
+            Blocked: when it cannot be created; creating is judged by DTC-P2-013.
+        """
+        sent = copy.deepcopy(dict(body)) if body is not None else self.body()
+        answer = self.post(sent)
+        created = object_id(answer)
+        if not answer.ok or created is None:
+            by = "DTC-P2-086" if answer.status in (401, 403) else "DTC-P2-013"
+            raise Blocked(by, f"no object could be created (status {answer.status}: {answer.excerpt(120)})")
+        return created, sent
+
+    def sensor_body(self, kind: str = "EnvironmentalSensor", **specifications: Any) -> dict[str, Any]:
+        """A valid registration: a Point inside the city, attached to an object of the run, tagged."""
+        return {
+            "type": kind,
+            "location": self.geometry("Point"),
+            "attachedTo": self.post_for_sensors(),
+            "specifications": {
+                "manufacturer": "dtc test",
+                "model": "T-1",
+                "updateInterval": 300,
+                RUN_TAG: self._run_id,
+                **specifications,
+            },
+        }
+
+    def post_for_sensors(self) -> str:
+        """The id of the one object (a Building with room for 600) to which the run's sensors are attached.
+
+        Raises:
+            Blocked: by DTC-P2-013 when it cannot be created.
+        """
+        if "post" not in self._posts:
+            created, _ = self.object(self.body("Building", occupancy={"current": 10, "capacity": 600}))
+            self._posts["post"] = created
+        return self._posts["post"]
+
+    def post_sensor(self, body: Any, **options: Any) -> Answer:
+        """POST a sensor registration, whatever comes of it; what is registered is retired after the run."""
+        answer = self._rest.post("/cities/{city}/sensors", json=body, **options)
+        created = object_id(answer)
+        if created is not None:
+            self._journal.plan(f"{_SENSOR} {created}", "DELETE", f"/cities/{{city}}/sensors/{quote(created)}")
+        return answer
+
+    def sensor(self, body: Mapping[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+        """Register a sensor as a means to test something else; its id and the body that was sent.
+
+        Raises:
+            Blocked: when it cannot be registered, by DTC-P2-044 or the requirement that the refusal names.
+        """
+        sent = copy.deepcopy(dict(body)) if body is not None else self.sensor_body()
+        try:
+            answer = self.post_sensor(sent)
+        except TargetMisbehaves as trouble:
+            raise Blocked("DTC-P2-044", str(trouble)) from trouble
+        created = object_id(answer)
+        if not answer.ok or created is None:
+            why = f"no sensor could be registered (status {answer.status}: {answer.excerpt(120)})"
+            raise Blocked(_blame(answer, "DTC-P2-044"), why)
+        return created, sent
+
+    def post_readings(self, sensor: str, measurements: Any) -> Answer:
+        """POST measurements to a sensor, whatever comes of it. Readings cannot be taken back."""
+        path = f"/cities/{{city}}/sensors/{quote(sensor)}/data"
+        return self._rest.post(path, json={"measurements": measurements})
+
+    def readings(self, sensor: str, measurements: list[dict[str, Any]]) -> None:
+        """Submit valid readings as a means to test something else.
+
+        Raises:
+            Blocked: by DTC-P2-055 when they are refused.
+        """
+        try:
+            answer = self.post_readings(sensor, measurements)
+        except TargetMisbehaves as trouble:
+            raise Blocked("DTC-P2-055", str(trouble)) from trouble
+        if not answer.ok:
+            why = f"valid readings were refused (status {answer.status}: {answer.excerpt(120)})"
+            raise Blocked(_blame(answer, "DTC-P2-055"), why)
+
+    def post_simulation(self, body: Any, **options: Any) -> Answer:
+        """POST a simulation, whatever comes of it; a run that started is cancelled after the run."""
+        answer = self._rest.post("/cities/{city}/simulations", json=body, **options)
+        created = object_id(answer)
+        if created is not None:
+            path = f"/cities/{{city}}/simulations/{quote(created)}"
+            self._journal.plan(f"{_SIMULATION} {created}", "DELETE", path)
+        return answer
+
+    def new_id(self) -> str:
+        """An id nobody has used: it names the run."""
+        return f"dtc-{self._run_id[-12:]}-{sha256_hex(self._next().encode())[:8]}"
+
+    def clean(self) -> list[str]:
+        """Take back what is still there; returns the keys that could not be taken back. Never a verdict."""
+        left: list[str] = []
+        stuck = False  # a sensor that stays attached keeps its object: a dangling reference is worse
+        for key, undo in self._journal.open_items():
+            if stuck and key == f"object {self._posts.get('post')}":
+                left.append(key)
+                continue
+            try:
+                if key.startswith(f"{_SENSOR} "):
+                    gone, attached = self._retire(undo["path"])
+                    stuck = stuck or attached
+                else:
+                    body = {"json": undo["body"]} if undo.get("body") is not None else {}
+                    answer = self._rest.request(undo["method"], undo["path"], **body)
+                    gone = self._undone(key, answer)
+            except (TargetUnreachable, TargetMisbehaves):
+                gone = False
+            if gone:
+                self._journal.done(key)
+            else:
+                left.append(key)
+        return left
+
+    @staticmethod
+    def _undone(key: str, answer: Answer) -> bool:
+        """Whether nothing is left to do; a finished simulation is a record that no request removes (C-46)."""
+        return (
+            answer.ok or answer.status in (404, 410) or (key.startswith(_SIMULATION) and answer.status == 409)
+        )
+
+    def _retire(self, path: str) -> tuple[bool, bool]:
+        """Delete a sensor where the target offers it, else detach it and set it out of operation (D-36).
+
+        Returns:
+            Whether it is gone, and whether it still refers to its object.
+        """
+        if self._rest.delete(path).ok:
+            return True, False
+        retired = self._rest.patch(path, json={"attachedTo": None, "status": {"operational": False}})
+        if not retired.ok and self._rest.get(f"{path}/data").status in (404, 410):
+            return True, False
+        return False, not retired.ok
+
+    def _next(self) -> str:
+        """A text that no other call gets: counted per vector, so that one vector alone asks the same."""
+        vector = self._random().random()
+        self._numbers[vector] += 1
+        return f"{vector}/{self._numbers[vector]}"
+
+    def _plan(self, object_id_: str) -> None:
+        path = f"/cities/{{city}}/objects/{quote(object_id_)}"
+        self._journal.plan(f"object {object_id_}", "DELETE", path)
+
+
+def object_id(answer: Answer) -> str | None:
+    """The id in the answer to a create request, None when there is none."""
+    if not answer.ok or not answer.is_json:
+        return None
+    body = answer.json()
+    found = body.get("id") if isinstance(body, dict) else None
+    return found if isinstance(found, str) and found else None
+
+
+def _blame(answer: Answer, usual: str) -> str:
+    """The requirement to look at when a set-up step is refused: the one that the error code names."""
+    if answer.status in (401, 403):
+        return "DTC-P2-086"
+    body = answer.json() if answer.is_json else None
+    error = body.get("error") if isinstance(body, dict) else None
+    code = error.get("code") if isinstance(error, dict) else None
+    if answer.status in (405, 501) or (answer.status == 404 and code not in _REFUSALS):
+        return "DTC-P2-106"
+    return _REFUSALS.get(str(code), usual)
+
+
+_REFUSALS = {
+    "OBJECT_NOT_FOUND": "DTC-P2-045",
+    "OUT_OF_BOUNDS": "DTC-P2-046",
+    "SENSOR_NOT_FOUND": "DTC-P2-061",
+    "INVALID_MEASUREMENT": "DTC-P2-056",
+    "DATA_QUALITY_LOW": "DTC-P2-060",
+}
+"""Error code of a refusal to the requirement that knows it; set-up steps are valid, so it misjudged."""

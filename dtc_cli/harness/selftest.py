@@ -1,0 +1,172 @@
+"""The suites judged: the bundled twin is spoilt, one fault at a time, and the right requirement must fail.
+
+A fault counts as killed when its requirement fails. Anything else that fails is listed beside it: a
+requirement that depends on the spoilt one may, and a person looks at the rest.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import msgspec
+
+from dtc_cli.core import report as reporting
+from dtc_cli.core.catalogue import load as catalogue
+from dtc_cli.core.model import Level, Outcome, Strength
+from dtc_cli.core.target import load as load_target
+from dtc_cli.errors import DtcError
+from dtc_cli.exit_codes import ExitCode
+from dtc_cli.harness.reference import running
+from dtc_cli.harness.runner import Run, level_of
+
+NEEDED = {"DTC-P2-060": ("--quality-threshold", "0.8")}
+"""Options without which the twin does not claim what a fault spoils."""
+CLEAN = "none"
+"""The name of the unspoilt twin in the matrix."""
+
+
+class Fault(msgspec.Struct, frozen=True):
+    """One fault of the bundled twin."""
+
+    id: str
+    requirement: str
+    why: str
+
+
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """What the suites said of the twin with one fault."""
+
+    fault: str
+    requirement: str
+    """The requirement that the fault breaks; empty for the clean twin."""
+    why: str
+    outcome: Outcome | None
+    """Of that requirement; None for the clean twin."""
+    also: tuple[str, ...]
+    """Other MUSTs that failed."""
+    undecided: tuple[str, ...]
+    """MUSTs that ended as error, blocked or not tested."""
+
+    @property
+    def killed(self) -> bool:
+        """Whether the fault was seen and blamed on its requirement; for the clean twin: no alarm."""
+        return self.outcome is Outcome.FAILED if self.requirement else not self.also
+
+    @property
+    def exact(self) -> bool:
+        """Whether nothing else was blamed."""
+        return self.killed and not self.also
+
+
+def faults() -> tuple[Fault, ...]:
+    """All faults of the bundled twin that break a MUST.
+
+    Raises:
+        DtcError: `reference-twin` when it cannot list them.
+    """
+    done = subprocess.run(
+        [sys.executable, "-m", "reference_server", "faults"], capture_output=True, text=True, check=False
+    )
+    if done.returncode != 0:
+        raise DtcError(
+            "reference-twin",
+            "the bundled twin cannot list its faults",
+            where="python -m reference_server faults",
+            why=done.stderr.strip()[-300:],
+            exit_code=ExitCode.BUG,
+        )
+    listed = msgspec.json.decode(done.stdout, type=tuple[Fault, ...])
+    requirements = catalogue().requirements
+    return tuple(one for one in listed if requirements[one.requirement].strength is Strength.MUST)
+
+
+def attempt(fault: Fault | None, *, full: bool, seed: int) -> Attempt:
+    """Judge the twin with this fault, or without any.
+
+    Args:
+        fault: the fault; None for the clean twin.
+        full: judge the whole level of the fault instead of its requirement only.
+        seed: seed of the run.
+    """
+    extra = ("--fault", fault.id, *NEEDED.get(fault.requirement, ())) if fault else ()
+    requirements = catalogue().requirements
+    level = requirements[fault.requirement].level if fault else Level.SILVER
+    select = fault.requirement if fault and not full else None
+    with running(extra) as file, tempfile.TemporaryDirectory(prefix="dtc-selftest-") as out:
+        target = load_target(file)
+        run = Run(
+            target, level_of(select, level) if select else level, out=Path(out), seed=seed, select=select
+        )
+        for _ in run.judge():
+            continue
+        rows = {row.id: row for row in reporting.build(run.folder).requirements}
+    musts = [row for row in rows.values() if row.strength is Strength.MUST and row.binds == "target"]
+    own = fault.requirement if fault else ""
+    undecided = {Outcome.ERROR, Outcome.BLOCKED, Outcome.NOT_TESTED}
+    return Attempt(
+        fault=fault.id if fault else CLEAN,
+        requirement=own,
+        why=fault.why if fault else "the twin as it is",
+        outcome=rows[own].outcome if own in rows else None,
+        also=tuple(row.id for row in musts if row.outcome is Outcome.FAILED and row.id != own),
+        undecided=tuple(row.id for row in musts if row.outcome in undecided and row.id != own),
+    )
+
+
+def attempts(chosen: Sequence[Fault | None], *, full: bool, seed: int) -> Iterator[Attempt]:
+    """Judge all of them, as many at a time as there are cores; in the order in which they end."""
+    with ThreadPoolExecutor(max_workers=max(1, os.cpu_count() or 1)) as pool:
+        waiting = [pool.submit(attempt, fault, full=full, seed=seed) for fault in chosen]
+        try:
+            for done in as_completed(waiting):
+                yield done.result()
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+def matrix(made: Sequence[Attempt], commit: str, *, full: bool) -> str:
+    """The kill matrix as Markdown: a line per fault, by requirement."""
+    spoilt = sorted((one for one in made if one.requirement), key=lambda one: (one.requirement, one.fault))
+    clean = [one for one in made if not one.requirement]
+    killed = sum(one.killed for one in spoilt)
+    lines = [
+        "# Kill matrix",
+        "",
+        "Generated by `dtc selftest`: the bundled twin with one fault at a time, judged by the suites.",
+        f"Made at commit `{commit}`.",
+        "",
+        f"- {killed} of {len(spoilt)} faults killed with the right requirement blamed",
+        f"- {sum(one.exact for one in spoilt)} of them with nothing else blamed in the whole level"
+        if full
+        else "- each judged by the vectors of its own requirement; `--full` shows what else is blamed",
+        f"- {sum(not one.killed for one in clean)} alarms in {len(clean)} runs of the clean twin",
+        "",
+        "| fault | requirement | seen as | also failed | what is spoilt |",
+        "|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {one.fault} | {one.requirement} | {one.outcome} | {', '.join(one.also)} | {_cell(one.why)} |"
+        for one in spoilt
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    return text.replace("|", "/")
+
+
+def as_json(made: Sequence[Attempt]) -> dict[str, object]:
+    """The result for `--json`."""
+    spoilt = [one for one in made if one.requirement]
+    return {
+        "faults": len(spoilt),
+        "killed": sum(one.killed for one in spoilt),
+        "exact": sum(one.exact for one in spoilt),
+        "alarms": [one.also for one in made if not one.requirement and not one.killed],
+        "attempts": json.loads(msgspec.json.encode(sorted(made, key=lambda one: one.fault))),
+    }

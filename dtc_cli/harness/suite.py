@@ -1,0 +1,72 @@
+"""The public door of the harness: all that a suite may use.
+
+A suite module reads like this::
+
+    from dtc_cli.harness.suite import Twin, expect, verifies
+
+    @verifies("DTC-P2-022", negative=True)
+    def test_reading_an_unknown_object(twin: Twin) -> None:
+        answer = twin.rest.get("/cities/{city}/objects/no-such-object")
+        expect.error(answer, {404}, {"OBJECT_NOT_FOUND"}, clause="P2 9.1")
+
+One vector judges one requirement. What it needs from others it asks of `twin.scratch`, which ends the
+vector as blocked, with the id of the requirement to look at, when it cannot be had.
+"""
+
+import pytest
+
+from dtc_cli.clients.answer import Answer
+from dtc_cli.clients.credentials import NOBODY, Credential
+from dtc_cli.clients.rest import quote
+from dtc_cli.core.catalogue import load as catalogue
+from dtc_cli.core.model import Outcome
+from dtc_cli.core.records import NOT_BY_DOCUMENT, judge
+from dtc_cli.core.records.cases import Case, judge_answer, load_cases
+from dtc_cli.harness import expect
+from dtc_cli.harness.outcomes import Blocked, NotApplicable, NotTested, Tolerated, Violation
+from dtc_cli.harness.twin import Twin
+from dtc_cli.paths import SUITES
+
+__all__ = [
+    "NOBODY",
+    "NOT_BY_DOCUMENT",
+    "RECORD_VECTORS",
+    "Answer",
+    "Blocked",
+    "Case",
+    "Credential",
+    "NotApplicable",
+    "NotTested",
+    "Outcome",
+    "Tolerated",
+    "Twin",
+    "Violation",
+    "catalogue",
+    "expect",
+    "judge",
+    "judge_answer",
+    "load_cases",
+    "quote",
+    "verifies",
+]
+
+RECORD_VECTORS = SUITES / "phase1" / "vectors"
+"""The folder of record vectors, found from a checkout and from an installed wheel alike."""
+
+
+def verifies(
+    requirement: str, *, negative: bool = False, hazard: str = "read", title: str = ""
+) -> pytest.MarkDecorator:
+    """Mark a test as a vector of a requirement.
+
+    Args:
+        requirement: catalogue id, for example `DTC-P2-013`.
+        negative: the vector shows what a conformant target refuses.
+        hazard: what running it does to the target: read, write, destructive, load or security.
+        title: one line for reports; by default made from the function's name.
+    """
+    polarity = "negative" if negative else "positive"
+    mark: pytest.MarkDecorator = pytest.mark.verifies(
+        requirement=requirement, polarity=polarity, hazard=hazard, title=title
+    )
+    return mark

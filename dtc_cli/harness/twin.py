@@ -1,0 +1,190 @@
+"""The twin as a suite sees it: ports to reach it, and the run's own clock, randomness and scratch space."""
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from dtc_cli.clients.credentials import Credential, Credentials
+from dtc_cli.clients.documents import Document, Documents
+from dtc_cli.clients.recorder import Recorder
+from dtc_cli.clients.redaction import Redactor
+from dtc_cli.clients.rest import Rest
+from dtc_cli.clients.validator import TargetValidator
+from dtc_cli.core.chain import genesis
+from dtc_cli.core.records import Judgement, judge_text
+from dtc_cli.core.records.cases import Case
+from dtc_cli.core.target import Target
+from dtc_cli.core.target_shape import shape
+from dtc_cli.errors import DtcError
+from dtc_cli.harness import city
+from dtc_cli.harness.clock import RunClock
+from dtc_cli.harness.journal import Journal
+from dtc_cli.harness.outcomes import NotTested
+from dtc_cli.harness.programme import OwnRun
+from dtc_cli.harness.scratch import Scratch
+
+
+class Twin:
+    """One target during one run. Built by the plugin; suites get it as the fixture `twin`."""
+
+    def __init__(self, target: Target, run: Mapping[str, Any], folder: Path) -> None:
+        redactor = Redactor()
+        # First, so that a key that is not there leaves no file open.
+        self.credentials = Credentials(target, redactor)
+        self.folder = folder
+        self.target = target
+        self.run_id: str = run["runId"]
+        self.seed: int = run["seed"]
+        self.recorder = Recorder(
+            folder,
+            genesis(run["nonce"], run["runId"], run["standard"]["catalogueDigest"], run["profile"]["digest"]),
+            redactor,
+        )
+        self.clock = self._open_clock(run["clock"].get("targetSkewMs") or 0)
+        self.journal = Journal(folder)
+        try:
+            self._rest = self._open_rest()
+        except DtcError:
+            self.journal.close()
+            self.recorder.close()
+            raise
+        self.documents = self._open_documents()
+        self.validator = self._open_validator()
+
+    @property
+    def rest(self) -> Rest:
+        """The REST port.
+
+        Raises:
+            NotTested: when the target file has no `rest:` section.
+        """
+        if self._rest is None:
+            raise NotTested("the target file has no rest.base_url")
+        return self._rest
+
+    @property
+    def has_rest(self) -> bool:
+        """Whether the target file says where the API is."""
+        return self._rest is not None
+
+    @cached_property
+    def city(self) -> city.City:
+        """Bounds and coordinate system of the city, asked once."""
+        return city.read(self.rest)
+
+    @cached_property
+    def scratch(self) -> Scratch:
+        """Where suites create what they test with."""
+        return Scratch(
+            self.rest, self.journal, self.run_id, city=lambda: self.city, random=lambda: self.random
+        )
+
+    @cached_property
+    def own_run(self) -> OwnRun:
+        """The run itself, for the rules that bind the programme."""
+        return OwnRun(self.folder)
+
+    @property
+    def random(self) -> Random:
+        """Randomness of the present vector: a function of the run's seed and the vector's id only."""
+        text = f"{self.seed}:{self.recorder.vector}"
+        return Random(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))
+
+    def need_role(self, name: str) -> Credential:
+        """The credential of a role.
+
+        Raises:
+            NotTested: when the target file names no key for it.
+        """
+        if name not in self.credentials.roles:
+            raise NotTested(f"the target file names no key auth.api_keys.{name}")
+        return self.credentials.role(name)
+
+    def need_hazard(self, hazard: str) -> None:
+        """Make sure that the target file allows this hazard.
+
+        Raises:
+            NotTested: when it does not.
+        """
+        if hazard not in self.target.hazards:
+            raise NotTested(f"the target file does not allow the hazard {hazard}")
+
+    @cached_property
+    def judged_documents(self) -> tuple[tuple[Document, Judgement], ...]:
+        """Each produced document with its judgement, read once per run."""
+        now = self.clock.now()
+        return tuple(
+            (document, judge_text(document.content, now=now)) for document in self.documents.read(now)
+        )
+
+    @cached_property
+    def _case_clock(self) -> datetime:
+        """One instant for all record vectors, so that they can be put to the validator ahead of time."""
+        return self.clock.now()
+
+    def case_document(self, case: Case) -> bytes:
+        """The bytes of a record vector, its instants set relative to the run's clock."""
+        return case.document(self._case_clock)
+
+    def judge_ahead(self, cases: Iterable[Case]) -> None:
+        """Put these record vectors to the target's validator in the background."""
+        if self.validator.offered:
+            self.validator.prepare(self.case_document(case) for case in cases)
+
+    @property
+    def why_no_documents(self) -> str:
+        """Why there are none, for a message."""
+        if self.target.documents:
+            return "no file matches documents:"
+        return "no documents: in the target file, and GET /cities/{cityId}/snapshots/{timestamp} gives none"
+
+    def close(self) -> list[str]:
+        """Clean up and close; returns what could not be taken back."""
+        left = self._clean()
+        self.validator.close()
+        if self._rest is not None:
+            self._rest.close()
+        self.journal.close()
+        self.recorder.close()
+        return left
+
+    def note_target(self) -> None:
+        """Record what a replay needs to know of the target file; no secret is in it."""
+        kept = shape(self.target, self.credentials.secrets)
+        self.recorder.event("note", target={name: self._redacted(value) for name, value in kept.items()})
+
+    def _redacted(self, value: Any) -> Any:
+        redact = self.recorder.redactor.text
+        return redact(value) if isinstance(value, str) else json.loads(redact(json.dumps(value)))
+
+    def _clean(self) -> list[str]:
+        return self.scratch.clean() if "scratch" in self.__dict__ else []
+
+    def _open_clock(self, skew_ms: int) -> RunClock:
+        return RunClock(self.recorder, skew_ms)
+
+    def _open_documents(self) -> Documents:
+        return Documents(self.target, self._rest, self.recorder)
+
+    def _open_validator(self) -> TargetValidator:
+        return TargetValidator(self.target, self.recorder)
+
+    def _open_rest(self) -> Rest | None:
+        return self._rest_with(Rest)
+
+    def _rest_with(self, port: Callable[..., Rest]) -> Rest | None:
+        if self.target.base_url is None:
+            return None
+        return port(
+            base_url=self.target.base_url,
+            city=self.target.city,
+            credentials=self.credentials,
+            recorder=self.recorder,
+            timeout_s=self.target.timeout_s,
+            ca=self.target.ca,
+        )

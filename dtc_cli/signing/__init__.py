@@ -1,0 +1,1 @@
+"""Signing what a run found, and checking such a package without trusting its maker."""

@@ -1,0 +1,117 @@
+"""Checks of the recorded exchanges: an unbroken chain, tied to the matrix, with every body at hand."""
+
+from typing import Annotated
+
+import msgspec
+
+from dtc_cli.core.canonical import canonical_json
+from dtc_cli.core.chain import SpanDigest, genesis, link
+from dtc_cli.core.model import MatrixLine
+from dtc_cli.exit_codes import ExitCode
+from dtc_cli.signing import evidence, layout, strict_json
+from dtc_cli.signing.case import Case
+from dtc_cli.signing.evidence import Hex, Whole
+from dtc_cli.signing.refusal import Refusal
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
+NO_EVENTS = (0, -1)
+
+
+class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
+    """What the checks need of an event line; it has further members."""
+
+    seq: Count
+    prev: Hex
+    t_mono_us: Count
+    kind: str
+    vector: str | None = None
+    method: str | None = None
+    url: str | None = None
+    status: Whole | None = None
+    req_digest: Hex | None = None
+    resp_digest: Hex | None = None
+
+
+class Log(msgspec.Struct):
+    """What was gathered from the event lines."""
+
+    count: int
+    head: str
+    bodies: set[str]
+    spans: dict[str, SpanDigest]
+
+
+def chain(case: Case) -> str:
+    """Every event line continues the one before; start, head and number are those of the signed run.
+
+    Raises:
+        Refusal: naming the first line that breaks it.
+    """
+    run = case.evidence.run
+    try:
+        start = genesis(run.nonce, run.run_id, run.standard.catalogue_digest, run.profile.digest)
+    except ValueError as problem:
+        raise Refusal(str(problem)) from problem
+    case.log = _read(case, start)
+    if (case.log.count, case.log.head) != (run.events.count, run.events.head):
+        raise Refusal("the event log does not end where run.json says")
+    if canonical_json(case.predicate["eventLog"]) != canonical_json(case.expected["eventLog"]):
+        raise Refusal("the event log is not the one that was signed")
+    return f"{case.log.count} events from the run's nonce to the signed head"
+
+
+def ties(case: Case) -> str:
+    """Each matrix line names events that exist, and binds what was sent and answered in them.
+
+    Raises:
+        Refusal: naming the vector.
+    """
+    for line in case.evidence.lines:
+        first, last = line.events
+        if line.events != NO_EVENTS and not 0 <= first <= last < case.log.count:
+            raise Refusal(f"{line.vector} refers to events {first} to {last}, which do not exist")
+        span = case.log.spans.get(line.vector, SpanDigest())
+        if line.events != NO_EVENTS and not span.count:
+            raise Refusal(f"{line.vector} refers to events that belong to other vectors")
+        if (line.request_digest, line.response_digest) != (span.requests, span.answers):
+            raise Refusal(f"{line.vector} does not bind the exchanges of its events")
+    return f"{len(case.log.spans)} vectors bound to their exchanges"
+
+
+def bodies(case: Case) -> str:
+    """Every body that an event names is in the package, under its own digest.
+
+    Raises:
+        Refusal: INCOMPLETE when one is withheld.
+    """
+    for name, digest in case.digests.items():
+        match = layout.BODY.fullmatch(name)
+        if name.startswith(layout.BODIES) and (match is None or match[1] != digest):
+            raise Refusal(f"{name} does not hold the body that its name says")
+    withheld = sorted(body for body in case.log.bodies if layout.BODIES + body not in case.digests)
+    if withheld:
+        raise Refusal(f"{len(withheld)} bodies are withheld, first {withheld[0][:16]}", ExitCode.INCOMPLETE)
+    return f"{len(case.log.bodies)} bodies, all in the package"
+
+
+def _read(case: Case, start: str) -> Log:
+    ranges: dict[str, MatrixLine] = {line.vector: line for line in case.evidence.lines}
+    log = Log(count=0, head=start, bodies=set(), spans={})
+    last_time = 0
+    for line in case.files.lines(layout.EVENTS):
+        where = f"{layout.EVENTS} line {log.count + 1}"
+        value = strict_json.parse_canonical(line, where)
+        event = evidence.typed(value, where, Event)
+        if event.seq != log.count or event.prev != log.head:
+            raise Refusal(f"{where} does not continue the chain")
+        if event.t_mono_us < last_time:
+            raise Refusal(f"{where} goes back in time")
+        if event.vector in ranges:
+            first, last = ranges[event.vector].events
+            if first <= event.seq <= last:
+                log.spans.setdefault(event.vector, SpanDigest()).add(value)
+        log.bodies.update(digest for digest in (event.req_digest, event.resp_digest) if digest)
+        log.head = link(line)
+        log.count += 1
+        last_time = event.t_mono_us
+    return log

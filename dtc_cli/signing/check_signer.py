@@ -1,0 +1,186 @@
+"""Checks of the signature, of what was signed, and of who signed."""
+
+from dtc_cli.core.canonical import sha256_hex
+from dtc_cli.exit_codes import ExitCode
+from dtc_cli.signing import bundle, dsse, layout, public_keys, statement
+from dtc_cli.signing.case import Case
+from dtc_cli.signing.public_keys import UnusableKeyError
+from dtc_cli.signing.refusal import NotRequired, Refusal
+
+ROLES_OF_MODE = {
+    "lab": ("lab", "auditor"),
+    "audit": ("auditor",),
+}
+"""Who may sign a run of that mode; any other mode: vendor, lab or auditor."""
+
+
+def bundle_format(case: Case) -> str:
+    """The run's bundle is a Sigstore bundle with one signature, and the one key beside it is its key.
+
+    Raises:
+        Refusal: with what is wrong.
+    """
+    case.bundle = bundle.parse(case.files.read(layout.RUN_BUNDLE, bundle.MAX_BYTES), layout.RUN_BUNDLE)
+    case.carried = {}
+    for name in case.files.names():
+        match = layout.KEY_FILE.fullmatch(name)
+        if match is None:
+            continue
+        data = case.files.read(name, 64 * 1024)
+        try:
+            key = public_keys.read_pem(data)
+        except UnusableKeyError as problem:
+            raise Refusal(f"{name} cannot be used: {problem}") from problem
+        if public_keys.keyid(key) != match[1] or public_keys.to_pem(key) != data:
+            raise Refusal(f"{name} is not the key that its name says")
+        case.carried[match[1]] = key
+    if set(case.carried) != {case.bundle.keyid}:
+        raise Refusal(f"{layout.KEYS} does not hold the one key of the signature, {short(case.bundle.keyid)}")
+    return f"Sigstore bundle v0.3, one signature, hint {short(case.bundle.keyid)}" + (
+        f"; {case.bundle.log_entries} log entries or time stamps, on which nothing rests"
+        if case.bundle.log_entries
+        else ""
+    )
+
+
+def signature(case: Case) -> str:
+    """The DSSE signature fits the statement; the algorithm is that of the key.
+
+    The key is the reader's own copy where the policy has it. Otherwise the copy in the package tells at
+    least whether the statement was changed after signing; whose key it is, signer.role decides.
+
+    Raises:
+        Refusal: when it does not fit.
+    """
+    trusted = case.trust.of(case.bundle.keyid) if case.trust else ()
+    key = trusted[0].public if trusted else case.carried[case.bundle.keyid]
+    try:
+        dsse.verify(case.bundle.envelope, [key])
+    except Refusal as problem:
+        raise Refusal("the signature does not fit the statement and the key") from problem
+    whose = "" if trusted else " (checked with the key in the package, which anybody could have put there)"
+    return f"{public_keys.algorithm(key)} by key {short(case.bundle.keyid)}{whose}"
+
+
+def statement_format(case: Case) -> str:
+    """What was signed is a statement about a run, whole and of the published schema.
+
+    Raises:
+        Refusal: with the member that breaks the schema.
+    """
+    if case.bundle.envelope.payload_type != statement.PAYLOAD_TYPE:
+        raise Refusal(f"the payload type is not {statement.PAYLOAD_TYPE}")
+    case.statement = statement.parse(case.bundle.envelope.payload)
+    return f"in-toto statement, predicate {statement.RUN_PREDICATE}"
+
+
+def statement_subject(case: Case) -> str:
+    """The statement is about this `SHA256SUMS`.
+
+    Raises:
+        Refusal: when it is about another one.
+    """
+    digest = sha256_hex(case.sums)
+    if case.statement["subject"][0]["digest"]["sha256"] != digest:
+        raise Refusal("the statement is about another package: its subject is not this SHA256SUMS")
+    return f"SHA256SUMS is {short(digest)}"
+
+
+def signer_role(case: Case) -> str:
+    """The reader's policy knows the key, in a role that may sign such a run for such a level.
+
+    Raises:
+        Refusal: UNTRUSTED; STALE when the key was not valid when the run ended.
+    """
+    keyid, mode = case.bundle.keyid, case.predicate["mode"]
+    if case.trust is None:
+        raise Refusal(
+            f"UNTRUSTED: no --trust was given, so nobody says whose key {short(keyid)} is",
+            ExitCode.UNTRUSTED,
+        )
+    known = case.trust.of(keyid)
+    if not known:
+        raise Refusal(f"UNTRUSTED: key {short(keyid)} is not in {case.trust.source}", ExitCode.UNTRUSTED)
+    allowed = set(ROLES_OF_MODE.get(mode, ("vendor", "lab", "auditor")))
+    asked = set(case.trust.need(case.level).require) & {"vendor", "lab"}
+    if asked:
+        # Who is trusted with more may do what less is asked for; an auditor's own run is as good as a lab's.
+        allowed &= asked | {"auditor"}
+    case.signer = tuple(entry for entry in known if entry.role in allowed)
+    if not case.signer:
+        roles = ", ".join(sorted(entry.role for entry in known))
+        raise Refusal(
+            f"UNTRUSTED: key {short(keyid)} is trusted as {roles}, this needs {' or '.join(sorted(allowed))}",
+            ExitCode.UNTRUSTED,
+        )
+    return _valid(case)
+
+
+def signer_threshold(case: Case) -> str:
+    """As many keys signed as the policy asks of that role.
+
+    Raises:
+        Refusal: UNTRUSTED; a run carries one signature, so a threshold above one is not met.
+        NotRequired: the policy asks for one.
+    """
+    thresholds = case.trust.thresholds if case.trust else {}
+    least = min(thresholds.get(entry.role, 1) for entry in case.signer)
+    if least > 1:
+        raise Refusal(f"1 of {least} keys signed that the policy asks for", ExitCode.UNTRUSTED)
+    raise NotRequired("one signature is enough")
+
+
+def revocation(case: Case) -> str:
+    """The reader's policy does not revoke the key.
+
+    Without a time stamp of somebody else nobody knows when a signature was made: whoever holds a stolen
+    key can write any date. So a revoked key counts for nothing, also for earlier runs.
+
+    Raises:
+        Refusal: STALE.
+        NotRequired: the reader gave a single key.
+    """
+    if case.trust is None or case.trust.kind == "key":
+        raise NotRequired("no policy with revocations was given")
+    entry = case.trust.revocation(case.bundle.keyid)
+    if entry is not None:
+        why = f": {entry.reason}" if entry.reason else ""
+        raise Refusal(
+            f"the key is revoked since {entry.invalid_since:%Y-%m-%d}{why}; no time stamp shows that it "
+            "signed before",
+            ExitCode.STALE,
+        )
+    return f"policy version {case.trust.version} does not revoke the key"
+
+
+def trust_current(case: Case) -> str:
+    """The policy itself has not expired.
+
+    Raises:
+        Refusal: STALE.
+        NotRequired: it has no expiry.
+    """
+    if case.trust is None or case.trust.expires is None:
+        raise NotRequired("no policy with an expiry was given")
+    if case.now >= case.trust.expires:
+        raise Refusal(f"the trust policy expired on {case.trust.expires:%Y-%m-%d}", ExitCode.STALE)
+    return f"policy version {case.trust.version} is valid until {case.trust.expires:%Y-%m-%d}"
+
+
+def short(digest: str) -> str:
+    """The first 16 digits of a digest, for people."""
+    return digest[:16]
+
+
+def _valid(case: Case) -> str:
+    """The reason why the signer passes; its validity is judged at the end of the run."""
+    ended = statement.instant(case.predicate["finishedAt"])
+    for entry in case.signer:
+        early = entry.valid_from is not None and ended < entry.valid_from
+        late = entry.valid_until is not None and ended >= entry.valid_until
+        if not (early or late):
+            case.signer = (entry,)
+            return f"key {short(entry.keyid)} of {entry.org}, trusted as {entry.role}"
+    raise Refusal(
+        f"the policy does not let key {short(case.bundle.keyid)} sign on {ended:%Y-%m-%d}", ExitCode.STALE
+    )

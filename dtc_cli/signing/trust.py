@@ -1,0 +1,195 @@
+"""Whom the reader of a package believes: one public key, or a policy file; no package can add to it."""
+
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dtc_cli.core import catalogue
+from dtc_cli.core.model import Level
+from dtc_cli.errors import DtcError
+from dtc_cli.signing import public_keys, statement, strict_json
+from dtc_cli.signing.public_keys import PublicKey, UnusableKeyError
+from dtc_cli.signing.refusal import Refusal
+
+MAX_BYTES = 1024 * 1024
+MAX_AGE_DAYS = 92  # a certificate is rechecked every quarter (P4 8.4)
+RUN_ROLES = ("vendor", "lab", "auditor")
+"""Who may sign a run. A certification body decides about runs, it does not make them."""
+
+
+class TrustedKey(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that the reader believes in one role, within a time."""
+
+    keyid: str
+    public: PublicKey
+    role: str
+    org: str
+    valid_from: datetime | None = None
+    valid_until: datetime | None = None
+
+
+class Need(msgspec.Struct, frozen=True, kw_only=True):
+    """Who must have signed before the reader believes a level."""
+
+    require: tuple[str, ...] = ()
+    distinct_org: bool = False
+    auditors: int = 1
+
+
+class Revocation(msgspec.Struct, frozen=True, kw_only=True):
+    """A key that must not be believed any more."""
+
+    keyid: str
+    invalid_since: datetime
+    reason: str = ""
+
+
+class Trust(msgspec.Struct, frozen=True, kw_only=True):
+    """The reader's policy."""
+
+    source: str
+    kind: str
+    """`key`: one public key; `policy`: a policy file."""
+    keys: tuple[TrustedKey, ...]
+    thresholds: dict[str, int] = {}
+    needs: dict[Level, Need] = {}
+    max_age_days: int = MAX_AGE_DAYS
+    suites: tuple[str, ...] | None = None
+    """Accepted suite digests; None: any."""
+    catalogues: tuple[str, ...] | None = None
+    revoked: tuple[Revocation, ...] = ()
+    version: int = 1
+    expires: datetime | None = None
+
+    def of(self, keyid: str) -> tuple[TrustedKey, ...]:
+        """The entries of a key, one per role."""
+        return tuple(key for key in self.keys if key.keyid == keyid)
+
+    def revocation(self, keyid: str) -> Revocation | None:
+        """The revocation of a key, None when it is not revoked."""
+        return next((entry for entry in self.revoked if entry.keyid == keyid), None)
+
+    def need(self, level: Level) -> Need:
+        """Who must have signed for the level."""
+        return self.needs.get(level, Need())
+
+
+def load(path: Path) -> Trust:
+    """Read a trust file: a PEM public key, or a policy in JSON.
+
+    Raises:
+        DtcError: `trust-file`, when it is neither, or breaks its schema.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(MAX_BYTES + 1)
+    except OSError as problem:
+        raise _broken(path, problem.strerror or str(problem)) from problem
+    if len(data) > MAX_BYTES:
+        raise _broken(path, f"it is larger than {MAX_BYTES} bytes")
+    try:
+        return _one_key(data, path) if data.lstrip().startswith(b"-----BEGIN") else parse(data, str(path))
+    except Refusal as problem:
+        raise _broken(path, problem.reason) from problem
+
+
+def parse(data: bytes, source: str) -> Trust:
+    """A policy from its JSON text.
+
+    Raises:
+        Refusal: when it is no strict JSON, breaks the schema, or holds a key that cannot be used.
+    """
+    value = strict_json.parse(data, "the policy")
+    problem = next(iter(sorted(_validator().iter_errors(value), key=lambda e: list(map(str, e.path)))), None)
+    if problem is not None:
+        place = "/".join(str(part) for part in problem.absolute_path) or "the policy"
+        raise Refusal(f"{place}: {problem.message[:200]}")
+    return Trust(
+        source=source,
+        kind="policy",
+        keys=tuple(_key(role, entry) for role, group in value["roles"].items() for entry in group["keys"]),
+        thresholds={role: group.get("threshold", 1) for role, group in value["roles"].items()},
+        needs={Level(name): _need(entry) for name, entry in value.get("levels", {}).items()},
+        max_age_days=value.get("maxAgeDays", MAX_AGE_DAYS),
+        suites=_digests(value.get("suites")),
+        catalogues=_digests(value.get("catalogues")),
+        revoked=tuple(
+            Revocation(
+                keyid=entry["keyid"],
+                invalid_since=statement.instant(entry["invalidSince"]),
+                reason=entry.get("reason", ""),
+            )
+            for entry in value.get("revoked", [])
+        ),
+        version=value["version"],
+        expires=_instant(value.get("expires")),
+    )
+
+
+def _one_key(data: bytes, path: Path) -> Trust:
+    if b"PRIVATE KEY" in data:
+        raise Refusal("it is a private key; only its owner may have it, and nobody needs it to verify")
+    try:
+        key = public_keys.read_pem(data)
+    except UnusableKeyError as problem:
+        raise Refusal(str(problem)) from problem
+    known = public_keys.keyid(key)
+    return Trust(
+        source=str(path),
+        kind="key",
+        keys=tuple(TrustedKey(keyid=known, public=key, role=role, org=path.stem) for role in RUN_ROLES),
+    )
+
+
+def _key(role: str, entry: dict[str, Any]) -> TrustedKey:
+    try:
+        key = public_keys.read_pem(entry["publicKeyPem"].encode())
+    except UnusableKeyError as problem:
+        raise Refusal(f"a {role} key of {entry['org']!a} cannot be used: {problem}") from problem
+    known = public_keys.keyid(key)
+    if entry.get("keyid", known) != known:
+        raise Refusal(f"a {role} key of {entry['org']!a} has the keyid {known}, not {entry['keyid']}")
+    return TrustedKey(
+        keyid=known,
+        public=key,
+        role=role,
+        org=entry["org"],
+        valid_from=_instant(entry.get("validFrom")),
+        valid_until=_instant(entry.get("validUntil")),
+    )
+
+
+def _need(entry: dict[str, Any]) -> Need:
+    return Need(
+        require=tuple(entry.get("require", ())),
+        distinct_org=entry.get("distinctOrg", False),
+        auditors=entry.get("auditors", 1),
+    )
+
+
+def _digests(value: list[str] | None) -> tuple[str, ...] | None:
+    return None if value is None else tuple(value)
+
+
+def _instant(text: str | None) -> datetime | None:
+    return None if text is None else statement.instant(text).astimezone(UTC)
+
+
+@cache
+def _validator() -> Any:
+    import jsonschema
+
+    return jsonschema.Draft202012Validator(catalogue.load().schema("trust"))
+
+
+def _broken(path: Path, why: str) -> DtcError:
+    return DtcError(
+        "trust-file",
+        f"the trust file {path.name} cannot be used",
+        where=str(path),
+        why=why,
+        hint="give the signer's public key (dtc keys export-public) or a trust policy in JSON",
+    )
