@@ -1,0 +1,1 @@
+"""What is tested: one package per part of the standard."""
