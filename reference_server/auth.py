@@ -1,0 +1,113 @@
+"""Who calls: API keys and bearer tokens, roles, and what each role may do (P2 4.1, 8, 9.2)."""
+
+import hashlib
+import secrets
+from collections.abc import Iterable, Mapping
+
+import msgspec
+
+from reference_server.errors import ApiError
+from reference_server.storage.protocol import CredentialRow
+from reference_server.tokens import InvalidTokenError, Tokens
+
+READ, WRITE, DELETE, MEASURE, MANAGE = "read", "write", "delete", "measure", "manage"
+ROLES: Mapping[str, frozenset[str]] = {
+    "admin": frozenset({READ, WRITE, DELETE, MEASURE, MANAGE}),
+    "operator": frozenset({READ, WRITE, DELETE, MEASURE}),
+    "viewer": frozenset({READ}),
+    "device": frozenset({READ, MEASURE}),
+}
+CHALLENGE = {"www-authenticate": 'Bearer realm="digital-twin-city", ApiKey realm="digital-twin-city"'}
+
+
+class Principal(msgspec.Struct, frozen=True):
+    """An authenticated caller; `cities` None means every city."""
+
+    name: str
+    role: str
+    rights: frozenset[str]
+    cities: frozenset[str] | None
+    allowance: int
+    window: float
+
+    def may(self, right: str, city: str) -> bool:
+        """Whether the caller holds a right in a city."""
+        return right in self.rights and (self.cities is None or city in self.cities)
+
+
+def digest(secret: str) -> bytes:
+    """What is stored of a secret of 256 random bits; such a one needs no salt and no slow hash."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+def new_key() -> str:
+    """A fresh secret."""
+    return "dtk_" + secrets.token_urlsafe(32)
+
+
+class Keyring:
+    """The credentials that the server accepts, in memory, by the digest of their secret."""
+
+    def __init__(self, rows: Iterable[CredentialRow]) -> None:
+        self.tokens = Tokens()
+        self._keys: dict[bytes, Principal] = {}
+        self.clients: dict[str, tuple[bytes, Principal]] = {}
+        for row in rows:
+            self.add(row)
+
+    def add(self, row: CredentialRow) -> None:
+        """Accept a credential from now on."""
+        cities = None if row.cities is None else frozenset(row.cities)
+        principal = Principal(row.name, row.role, ROLES[row.role], cities, row.allowance, row.window)
+        if row.kind == "oauth":
+            self.clients[row.name] = (row.digest, principal)
+        else:
+            self._keys[row.digest] = principal
+
+    def by_key(self, key: str) -> Principal:
+        """The caller of an API key.
+
+        Raises:
+            ApiError: INVALID_API_KEY for one that is not known.
+        """
+        found = self._keys.get(digest(key))
+        if found is None:
+            raise ApiError("INVALID_API_KEY", "the API key is not known", headers=CHALLENGE)
+        return found
+
+    def by_name(self, name: str) -> Principal | None:
+        """The caller that a client of this name stands for."""
+        client = self.clients.get(name)
+        return None if client is None else client[1]
+
+
+def authenticate(keyring: Keyring, headers: Mapping[bytes, bytes]) -> Principal:
+    """The caller of a request, by X-API-Key or else by Authorization.
+
+    Raises:
+        ApiError: UNAUTHORIZED without usable credentials, INVALID_API_KEY for an unknown key.
+    """
+    key = headers.get(b"x-api-key")
+    if key is not None:
+        return keyring.by_key(key.decode("latin-1"))
+    authorization = headers.get(b"authorization")
+    if authorization is None:
+        raise ApiError("UNAUTHORIZED", "send an X-API-Key or a bearer token", headers=CHALLENGE)
+    return by_authorization(keyring, authorization.decode("latin-1"))
+
+
+def by_authorization(keyring: Keyring, value: str) -> Principal:
+    """The caller of an Authorization header.
+
+    Raises:
+        ApiError: UNAUTHORIZED for another scheme or a token that is not valid.
+    """
+    scheme, _, token = value.partition(" ")
+    try:
+        claims = keyring.tokens.check(token) if scheme.lower() == "bearer" else None
+    except InvalidTokenError:
+        claims = None
+    principal = None if claims is None else keyring.by_name(claims["sub"])
+    if claims is None or principal is None:
+        raise ApiError("UNAUTHORIZED", "the credentials are not accepted", headers=CHALLENGE)
+    return msgspec.structs.replace(principal, rights=principal.rights & set(claims["scope"].split()))

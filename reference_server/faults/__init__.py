@@ -1,0 +1,22 @@
+"""Deliberate defects, so that each test of a suite can be shown to fail.
+
+A fault replaces a function of the server by one that is wrong in one way, before anything is started. Without
+`--fault` nothing is replaced, and no answer tells which fault is at work.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from reference_server.faults import phase1, phase2
+from reference_server.faults.fault import Fault
+
+FAULTS: Mapping[str, Fault] = {one.id: one for one in (*phase1.faults(), *phase2.faults())}
+
+
+def install(ids: Iterable[str]) -> None:
+    """Put faults in place.
+
+    Raises:
+        KeyError: an id that is not in FAULTS.
+    """
+    for name in ids:
+        FAULTS[name].install()

@@ -1,0 +1,19 @@
+"""HTTP/1.1 as uvicorn speaks it, with this server's error shape for bytes that are no request."""
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from reference_server.errors import envelope
+
+
+class Protocol(HttpToolsProtocol):
+    """Answers bytes that are not HTTP with the envelope of P2 9.1 and closes the connection."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what could not be parsed."""
+        body = envelope("MALFORMED_REQUEST", "the bytes are not an HTTP/1.1 request", {})
+        head = (
+            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
+            b"content-length: %d\r\n\r\n" % len(body)
+        )
+        self.transport.write(head + body)
+        self.transport.close()

@@ -1,0 +1,81 @@
+"""Request allowances over a sliding window (P2 9.2, P4 3.2.1)."""
+
+import time
+from collections.abc import Callable
+
+import msgspec
+
+SLOTS = 50
+
+
+class Standing(msgspec.Struct, frozen=True):
+    """Where a client stands after a request.
+
+    `reset_s` seconds until the next slot of its window is free again.
+    """
+
+    allowed: bool
+    limit: int
+    remaining: int
+    reset_s: float
+
+
+class Window:
+    """Counts requests in slots of the window; a slot is forgotten only when all of it has left the window.
+
+    So in no stretch of `seconds` are more than `limit` requests allowed; a client waits at most a slot too
+    long.
+    """
+
+    def __init__(self, limit: int, seconds: float) -> None:
+        self.limit = limit
+        self._slot_s = seconds / SLOTS
+        self._counts = [0] * (SLOTS + 1)
+        self._sum = 0
+        self._current = 0
+
+    def take(self, now: float) -> Standing:
+        """Count a request at `now` (seconds of a monotonic clock), if there is room for it."""
+        self._advance(int(now / self._slot_s))
+        allowed = self._sum < self.limit
+        if allowed:
+            self._counts[self._current % len(self._counts)] += 1
+            self._sum += 1
+        return Standing(allowed, self.limit, self.limit - self._sum, self._reset(now))
+
+    def _advance(self, slot: int) -> None:
+        steps = min(slot - self._current, len(self._counts))
+        for step in range(steps):
+            index = (slot - step) % len(self._counts)
+            self._sum -= self._counts[index]
+            self._counts[index] = 0
+        self._current = max(slot, self._current)
+
+    def _reset(self, now: float) -> float:
+        """Seconds until the oldest counted slot leaves the window."""
+        size = len(self._counts)
+        for age in range(size - 1, -1, -1):
+            if self._counts[(self._current - age) % size]:
+                return max((self._current - age + size) * self._slot_s - now, 0.0)
+        return 0.0
+
+
+class Limiter:
+    """One window per client, and one over all of them."""
+
+    def __init__(self, overall: int, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._overall = Window(overall, seconds)
+        self._clients: dict[str, Window] = {}
+        self._clock = clock
+
+    def take(self, client: str, limit: int, seconds: float) -> Standing:
+        """Count a request of a client against its own allowance and then against that of all."""
+        now = self._clock()
+        window = self._clients.get(client)
+        if window is None:
+            window = self._clients[client] = Window(limit, seconds)
+        standing = window.take(now)
+        if not standing.allowed:
+            return standing
+        overall = self._overall.take(now)
+        return standing if overall.allowed else overall

@@ -1,0 +1,1 @@
+"""The REST interface: parse, call a service, encode. No rule of the domain lives here."""

@@ -1,0 +1,46 @@
+"""Cities over HTTP (P2 4.2)."""
+
+from reference_server.rest.call import Call, Reply, reply_json
+from reference_server.rest.conditional import expected_revision
+from reference_server.rest.objects import etag
+from reference_server.services import administration, cities
+from reference_server.settings import BASE_PATH
+
+
+async def read(call: Call) -> Reply:
+    """GET /cities/{cityId}."""
+    return reply_json(
+        await cities.shown(call.world, call.city), headers={"etag": etag(call.city.row.revision)}
+    )
+
+
+async def patch(call: Call) -> Reply:
+    """PATCH /cities/{cityId}: RFC 7396, answered with the city as it is now."""
+    change = await call.json_object("application/merge-patch+json")
+    city = await cities.patch(call.world, call.city, change, call.actor, expected_revision(call))
+    return reply_json(await cities.shown(call.world, city), headers={"etag": etag(city.row.revision)})
+
+
+async def statistics(call: Call) -> Reply:
+    """GET /cities/{cityId}/statistics."""
+    return reply_json(await cities.statistics(call.world, call.city))
+
+
+async def listing(call: Call) -> Reply:
+    """GET /cities: those in which the caller has rights."""
+    allowed = None if call.principal is None else call.principal.cities
+    shown = await administration.listing(call.world, allowed)
+    return reply_json({"cities": shown, "count": len(shown), "total": len(shown)})
+
+
+async def create(call: Call) -> Reply:
+    """POST /cities: 201 with the new city."""
+    city = await administration.create(call.world, await call.json_object(), call.actor)
+    headers = {"location": f"{BASE_PATH}/cities/{city.id}", "etag": etag(city.row.revision)}
+    return reply_json(await cities.shown(call.world, city), 201, headers)
+
+
+async def delete(call: Call) -> Reply:
+    """DELETE /cities/{cityId}: 204."""
+    await administration.delete(call.world, call.city, call.actor)
+    return Reply(204)

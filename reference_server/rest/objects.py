@@ -1,0 +1,110 @@
+"""Objects over HTTP (P2 4.3)."""
+
+import urllib.parse
+from collections.abc import Sequence
+
+import orjson
+
+from reference_server import instants
+from reference_server.rest import cursor, filters
+from reference_server.rest.call import Call, Reply, reply_json
+from reference_server.rest.conditional import expected_revision
+from reference_server.rest.conditional import shown as conditionally
+from reference_server.services import objects
+from reference_server.settings import BASE_PATH
+from reference_server.storage.protocol import Page, Row
+
+GEOJSON = b"application/geo+json"
+
+
+def etag(revision: int) -> str:
+    """The entity tag of a revision."""
+    return f'"{revision}"'
+
+
+def path_to(city_id: str, collection: str, entity_id: str) -> str:
+    """The path of an entity, for Location and links."""
+    return f"{BASE_PATH}/cities/{city_id}/{collection}/{urllib.parse.quote(entity_id, safe='')}"
+
+
+async def create(call: Call) -> Reply:
+    """POST /cities/{cityId}/objects: 201 with id, type and created."""
+    body = await call.json_object()
+    row = await objects.create(call.world, call.city, body, call.actor)
+    headers = {"location": path_to(call.city.id, "objects", row.id), "etag": etag(row.revision)}
+    return reply_json({"id": row.id, "type": row.type, "created": instants.show(row.updated)}, 201, headers)
+
+
+async def read(call: Call) -> Reply:
+    """GET /cities/{cityId}/objects/{objectId}."""
+    row = await objects.find(call.world, call.city, call.params["objectId"])
+    return conditionally(call, Reply(200, row.body, {"etag": etag(row.revision)}))
+
+
+async def patch(call: Call) -> Reply:
+    """PATCH /cities/{cityId}/objects/{objectId}: RFC 7396, answered with the object as it is now."""
+    change = await call.json_object("application/merge-patch+json")
+    row = await objects.patch(
+        call.world, call.city, call.params["objectId"], change, call.actor, expected_revision(call)
+    )
+    return Reply(200, row.body, {"etag": etag(row.revision)})
+
+
+async def delete(call: Call) -> Reply:
+    """DELETE /cities/{cityId}/objects/{objectId}: 204."""
+    await objects.delete(call.world, call.city, call.params["objectId"], call.actor, expected_revision(call))
+    return Reply(204)
+
+
+async def listing(call: Call) -> Reply:
+    """GET /cities/{cityId}/objects: a page, as JSON or as a GeoJSON FeatureCollection."""
+    query = call.query()
+    question = filters.object_query(query, call.city.no)
+    page = await call.world.storage.objects(question)
+    following = _next(page, question.limit) if question.sort is None and not question.descending else None
+    if filters.one(query, "f") == "geojson" or b"geo+json" in call.headers.get(b"accept", b""):
+        return Reply(200, feature_collection(page), media_type=GEOJSON)
+    return Reply(200, envelope("objects", page, question.limit, question.offset, following))
+
+
+def _next(page: Page, limit: int) -> str | None:
+    return cursor.write(page.rows[-1].no) if len(page.rows) == limit else None
+
+
+def envelope(name: str, page: Page, limit: int, offset: int, following: str | None) -> bytes:
+    """A page as the reference writes it.
+
+    The rows, count, total, limit, offset, and where the walk goes on.
+    """
+    counts = {"count": len(page.rows), "total": page.total, "limit": limit, "offset": offset}
+    if following is not None:
+        counts["next"] = following  # type: ignore[assignment]
+    rows = b",".join(row.body for row in page.rows)
+    return b'{"' + name.encode() + b'":[' + rows + b"]," + orjson.dumps(counts)[1:]
+
+
+def feature_collection(page: Page) -> bytes:
+    """A page as GeoJSON (P1 6.2)."""
+    shown = {
+        "type": "FeatureCollection",
+        "features": features(page.rows),
+        "numberMatched": page.total,
+        "numberReturned": len(page.rows),
+    }
+    return orjson.dumps(shown)
+
+
+def features(rows: Sequence[Row]) -> list[dict[str, object]]:
+    """Objects as GeoJSON Features; the id stands in properties.cityObjectId too (P1 6.2)."""
+    return [feature(orjson.loads(row.body)) for row in rows]
+
+
+def feature(item: dict[str, object]) -> dict[str, object]:
+    """One object as a GeoJSON Feature."""
+    properties = item["properties"] if isinstance(item["properties"], dict) else {}
+    return {
+        "type": "Feature",
+        "id": item["id"],
+        "geometry": item["geometry"],
+        "properties": {**properties, "cityObjectId": item["id"], "type": item["type"]},
+    }

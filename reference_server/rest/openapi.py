@@ -1,0 +1,196 @@
+"""GET /openapi.json (3.1) from the route table and the schemas.
+
+And a page that shows it without a network.
+"""
+
+import html
+from collections.abc import Iterable
+from typing import Any
+
+from reference_server import VERSION
+from reference_server.auth import DELETE, MANAGE, MEASURE, READ, WRITE
+from reference_server.rest import routes
+from reference_server.rest.call import Call, Reply, reply_json
+from reference_server.rest.routes import Route
+from reference_server.rest.schemas import COMPONENTS, COUNT, INSTANT, SHAPES, TEXT, Schema, ref
+from reference_server.settings import BASE_PATH
+
+PAGING: dict[str, Schema] = {
+    "limit": {
+        "type": "integer",
+        "minimum": 1,
+        "default": 100,
+        "description": "more than 1000 counts as 1000",
+    },
+    "offset": {**COUNT, "default": 0},
+}
+SPAN: dict[str, Schema] = {"start": INSTANT, "end": INSTANT}
+QUERIES: dict[str, dict[str, Schema]] = {
+    "queryObjects": {
+        **PAGING,
+        "type": TEXT,
+        "bounds": TEXT,
+        "cursor": TEXT,
+        "sortBy": {"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+){0,7}$"},
+        "sortOrder": {"enum": ["asc", "desc"]},
+        "updatedAfter": INSTANT,
+        "updatedBefore": INSTANT,
+    },
+    "querySensors": {
+        **PAGING,
+        "type": TEXT,
+        "status": {"enum": ["operational", "offline"]},
+        "attachedTo": TEXT,
+    },
+    "querySimulations": {**PAGING, "type": TEXT, "status": TEXT},
+    "ogcItems": {"limit": PAGING["limit"], "bbox": TEXT, "datetime": TEXT, "type": TEXT, "cursor": TEXT},
+    "queryServices": {"category": TEXT},
+    "getSensorData": {**SPAN, "parameter": TEXT, "limit": PAGING["limit"]},
+    "aggregateSensorData": {
+        "sensors": {"type": "string", "minLength": 1},
+        "parameter": {"type": "string", "minLength": 1},
+        "aggregation": {"enum": ["average", "min", "max", "sum", "count"]},
+        "interval": {"type": "string", "pattern": "^[1-9][0-9]{0,4}(s|min)$|^[1-9][0-9]{0,2}(h|hour|d)$"},
+        **SPAN,
+    },
+    "latestReadings": {"ids": TEXT},
+    "getObjectHistory": SPAN,
+    "compareSnapshots": {"time1": INSTANT, "time2": INSTANT},
+}
+NEEDED = frozenset(
+    {
+        ("compareSnapshots", "time1"),
+        ("compareSnapshots", "time2"),
+        ("aggregateSensorData", "sensors"),
+        ("aggregateSensorData", "parameter"),
+    }
+)
+RIGHTS = {READ: "read", WRITE: "write", DELETE: "delete", MEASURE: "measure", MANAGE: "manage"}
+
+
+def document() -> dict[str, Any]:
+    """The OpenAPI description of this server."""
+    paths: dict[str, dict[str, Any]] = {}
+    for prefix, table in ((BASE_PATH, routes.below_base()), ("", routes.at_origin())):
+        for route in table:
+            paths.setdefault(prefix + route.path, {})[route.method.lower()] = operation(route)
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Reference twin of the WIA Digital Twin City standard",
+            "version": VERSION,
+            "description": "Operational scope: multi-tenant; a key or token has a role in its cities.",
+            "license": {"name": "see the project"},
+        },
+        "servers": [{"url": "/"}],
+        "x-operational-scope": "multi-tenant",
+        "paths": paths,
+        "components": {
+            "schemas": COMPONENTS,
+            "securitySchemes": {
+                "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
+                "oauth": {
+                    "type": "oauth2",
+                    "flows": {
+                        "clientCredentials": {
+                            "tokenUrl": "/oauth/token",
+                            "scopes": {name: f"the right to {name}" for name in RIGHTS.values()},
+                        }
+                    },
+                },
+            },
+        },
+    }
+
+
+def operation(route: Route) -> dict[str, Any]:
+    """One operation."""
+    body, status, answer = SHAPES.get(route.operation, (None, 200, None))
+    shown: dict[str, Any] = {
+        "operationId": route.operation,
+        "summary": route.summary,
+        "parameters": list(parameters(route)),
+        "responses": {str(status): response(answer), "default": error(route)},
+        "security": [] if route.right is None else [{"apiKey": []}, {"oauth": [RIGHTS[route.right]]}],
+    }
+    if body is not None:
+        schema = {"schema": ref(body)}
+        kinds = (
+            ["application/json", "application/merge-patch+json"] if body == "Patch" else ["application/json"]
+        )
+        shown["requestBody"] = {"required": True, "content": dict.fromkeys(kinds, schema)}
+    if route.operation == "getToken":
+        shown["requestBody"] = {
+            "required": True,
+            "content": {"application/x-www-form-urlencoded": {"schema": FORM}},
+        }
+        shown["responses"]["200"] = response("Token")
+    if route.operation.startswith("ogc"):
+        kind = "application/geo+json" if route.operation in ("ogcItems", "ogcItem") else "application/json"
+        shown["responses"]["200"] = {
+            "description": route.summary,
+            "content": {kind: {"schema": {"type": "object"}}},
+        }
+    if route.operation in ("metrics", "docs"):
+        shown["responses"]["200"] = {
+            "description": "Text",
+            "content": {MEDIA[route.operation]: {"schema": TEXT}},
+        }
+    if route.operation == "openapi":
+        shown["responses"]["200"] = {"description": "This document", "content": {"application/json": {}}}
+    return shown
+
+
+FORM: Schema = {
+    "type": "object",
+    "required": ["grant_type"],
+    "properties": dict.fromkeys(("grant_type", "client_id", "client_secret", "scope"), TEXT),
+}
+MEDIA = {"metrics": "text/plain", "docs": "text/html"}
+
+
+def parameters(route: Route) -> Iterable[dict[str, Any]]:
+    """The parameters of a route: those of its path, then those of its query."""
+    for name in routes.names(route):
+        schema = INSTANT if name == "timestamp" else {"type": "string", "minLength": 1}
+        yield {"name": name, "in": "path", "required": True, "schema": schema}
+    for name, schema in QUERIES.get(route.operation, {}).items():
+        required = (route.operation, name) in NEEDED
+        yield {"name": name, "in": "query", "required": required, "schema": schema}
+
+
+def response(name: str | None) -> dict[str, Any]:
+    """An answer of success."""
+    if name is None:
+        return {"description": "Done"}
+    return {"description": name, "content": {"application/json": {"schema": ref(name)}}}
+
+
+def error(route: Route) -> dict[str, Any]:
+    """Every other answer."""
+    name = {"getToken": "OAuthError", "ready": "Ready"}.get(route.operation, "Error")
+    return {"description": "A refusal", "content": {"application/json": {"schema": ref(name)}}}
+
+
+async def read(call: Call) -> Reply:
+    """GET /openapi.json."""
+    return reply_json(document(), headers={"cache-control": "max-age=60"})
+
+
+async def page(call: Call) -> Reply:
+    """GET /docs: the operations on one page, without scripts and without a network."""
+    rows = []
+    for path, methods in document()["paths"].items():
+        for method, shown in methods.items():
+            cells = (method.upper(), path, shown["summary"], ", ".join(shown["responses"]))
+            rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
+    text = (
+        '<!doctype html><html lang="en"><meta charset="utf-8"><title>Reference twin</title>'
+        "<style>body{font:16px/1.5 sans-serif;margin:2rem}td,th{padding:.2rem .8rem;text-align:left}</style>"
+        '<h1>Reference twin</h1><p>The full description: <a href="/openapi.json">/openapi.json</a></p>'
+        "<table><thead><tr><th>Method</th><th>Path</th><th>What</th><th>Answers</th></tr></thead><tbody>"
+        + "".join(rows)
+        + "</tbody></table></html>"
+    )
+    headers = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
+    return Reply(200, text.encode(), headers, b"text/html; charset=utf-8")

@@ -1,0 +1,293 @@
+"""JSON Schemas of what is sent and served, for the OpenAPI document (2020-12, as OpenAPI 3.1 uses)."""
+
+from typing import Any
+
+Schema = dict[str, Any]
+
+
+def ref(name: str) -> Schema:
+    """A reference to a component schema."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+def thing(required: list[str], **properties: Schema) -> Schema:
+    """An object with further members allowed."""
+    return {"type": "object", "required": required, "properties": properties}
+
+
+def listed(items: Schema) -> Schema:
+    """An array."""
+    return {"type": "array", "items": items}
+
+
+TEXT: Schema = {"type": "string"}
+NAME: Schema = {"type": "string", "minLength": 1}
+NUMBER: Schema = {"type": "number"}
+COUNT: Schema = {"type": "integer", "minimum": 0}
+SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
+INSTANT: Schema = {"type": "string", "format": "date-time"}
+ANY: Schema = {"type": "object"}
+SYSTEM = thing(["type", "epsg"], type={"enum": ["WGS84", "UTM", "local"]}, epsg=NUMBER)
+PAGE = {"count": COUNT, "total": COUNT, "limit": COUNT, "offset": COUNT, "next": TEXT}
+RANGE = thing(["start", "end"], start=INSTANT, end=INSTANT)
+STATUS: Schema = {"enum": ["pending", "running", "completed", "failed", "cancelled"]}
+MODE: Schema = {"enum": ["driving", "walking", "cycling", "transit"]}
+LONGITUDE: Schema = {"type": "number", "minimum": -180, "maximum": 180}
+LATITUDE: Schema = {"type": "number", "minimum": -90, "maximum": 90}
+POSITION: Schema = {
+    "type": "array",
+    "prefixItems": [LONGITUDE, LATITUDE],
+    "items": NUMBER,
+    "minItems": 2,
+    "maxItems": 3,
+}
+KINDS: Schema = {
+    "enum": [
+        "TrafficFlow",
+        "EnergyConsumption",
+        "AirQuality",
+        "FloodRisk",
+        "EmergencyResponse",
+        "CrowdDynamics",
+    ]
+}
+
+COMPONENTS: dict[str, Schema] = {
+    "Error": thing(
+        ["error"],
+        error=thing(
+            ["code", "message", "timestamp"],
+            code=NAME,
+            message=NAME,
+            details=ANY,
+            timestamp=INSTANT,
+            number={"type": "integer"},
+        ),
+    ),
+    "Geometry": thing(
+        ["type"],
+        type={
+            "enum": [
+                "Point",
+                "MultiPoint",
+                "LineString",
+                "MultiLineString",
+                "Polygon",
+                "MultiPolygon",
+                "GeometryCollection",
+            ]
+        },
+        coordinates={"type": "array"},
+        lod={"enum": [0, 1, 2, 3, 4]},
+    ),
+    "Point": thing(["type", "coordinates"], type={"const": "Point"}, coordinates=POSITION),
+    "City": thing(
+        ["cityId", "name", "bounds", "coordinateSystem", "statistics", "lastUpdated"],
+        cityId={"type": "string", "pattern": "^[A-Z]{2}-[A-Z0-9]+-[0-9]{4}$"},
+        name=NAME,
+        bounds=ref("Geometry"),
+        coordinateSystem=SYSTEM,
+        statistics=thing(
+            ["totalObjects", "buildings", "roads", "sensors"],
+            totalObjects=COUNT,
+            buildings=COUNT,
+            roads=COUNT,
+            sensors=COUNT,
+        ),
+        lastUpdated=INSTANT,
+    ),
+    "Cities": thing(["cities", "count"], cities=listed(ref("City")), count=COUNT, total=COUNT),
+    "NewCity": thing(
+        ["cityId", "name", "bounds", "coordinateSystem"],
+        cityId={"type": "string", "pattern": "^[A-Z]{2}-[A-Z0-9]+-[0-9]{4}$"},
+        name=NAME,
+        bounds=ref("Geometry"),
+        coordinateSystem=SYSTEM,
+    ),
+    "Statistics": thing(
+        ["cityObjects", "sensors", "dataQuality"],
+        cityObjects=thing(["total", "byType"], total=COUNT, byType=ANY),
+        sensors=thing(
+            ["total", "operational", "offline", "byType"], total=COUNT, operational=COUNT, offline=COUNT
+        ),
+        dataQuality=thing(["overall", "geometryAccuracy", "sensorReliability"], overall=SHARE),
+    ),
+    "NewObject": thing(
+        ["type", "geometry", "properties"],
+        id=NAME,
+        type=NAME,
+        geometry=ref("Geometry"),
+        properties=ANY,
+        metadata=ANY,
+    ),
+    "CityObject": thing(
+        ["id", "type", "geometry", "properties"],
+        id=NAME,
+        type=NAME,
+        geometry=ref("Geometry"),
+        properties=ANY,
+        sensors=listed(TEXT),
+        metadata=ANY,
+    ),
+    "Created": thing(["id", "type", "created"], id=NAME, type=NAME, created=INSTANT),
+    "ObjectPage": thing(
+        ["objects", "count", "total", "limit", "offset"], objects=listed(ref("CityObject")), **PAGE
+    ),
+    "Patch": ANY,
+    "NewSensor": thing(
+        ["type"], id=NAME, type=NAME, location=ref("Point"), attachedTo=TEXT, specifications=ANY, status=ANY
+    ),
+    "Sensor": thing(["id", "type"], id=NAME, type=NAME, location=ref("Point"), attachedTo=TEXT, status=ANY),
+    "SensorPage": thing(
+        ["sensors", "count", "total", "limit", "offset"], sensors=listed(ref("Sensor")), **PAGE
+    ),
+    "Measurement": thing(
+        ["parameter", "value", "unit", "timestamp", "quality"],
+        parameter=NAME,
+        value=NUMBER,
+        unit=NAME,
+        timestamp=INSTANT,
+        quality={"enum": ["excellent", "good", "fair", "poor"]},
+        confidence=SHARE,
+    ),
+    "NewMeasurements": thing(["measurements"], measurements=listed(ref("Measurement"))),
+    "Accepted": thing(["sensorId", "accepted"], sensorId=NAME, accepted=COUNT, stored=COUNT, replaced=COUNT),
+    "SensorData": thing(
+        ["sensorId", "timeRange", "measurements", "count"],
+        sensorId=NAME,
+        timeRange=RANGE,
+        measurements=listed(ref("Measurement")),
+        count=COUNT,
+    ),
+    "Aggregate": thing(["results", "count"], results=listed(thing(["timestamp", "value"])), count=COUNT),
+    "Latest": thing(["results", "count"], results=listed(thing(["sensorId", "measurements"])), count=COUNT),
+    "NewSimulation": thing(
+        ["type", "parameters"], type=KINDS, parameters={"type": "object", "minProperties": 1}
+    ),
+    "SimulationStarted": thing(
+        ["id", "type", "status", "created", "estimatedCompletion"],
+        id=NAME,
+        type=KINDS,
+        status=STATUS,
+        created=INSTANT,
+        estimatedCompletion=INSTANT,
+    ),
+    "SimulationStatus": thing(
+        ["id", "type", "status", "created", "progress"],
+        id=NAME,
+        type=KINDS,
+        status=STATUS,
+        created=INSTANT,
+        completed=INSTANT,
+        progress={"type": "number", "minimum": 0, "maximum": 100},
+    ),
+    "SimulationPage": thing(["simulations", "count", "total"], simulations=listed(ANY), **PAGE),
+    "SimulationResults": thing(
+        ["simulationId", "type", "results", "confidence", "validUntil"],
+        simulationId=NAME,
+        type=KINDS,
+        results=ANY,
+        confidence=SHARE,
+        validUntil=INSTANT,
+    ),
+    "Service": thing(
+        ["id", "name", "category", "type", "status"], id=NAME, name=NAME, category=NAME, status=NAME
+    ),
+    "Services": thing(["services"], services=listed(ref("Service"))),
+    "ServiceStatus": thing(["id", "status"], id=NAME, status=NAME, lastUpdated=INSTANT),
+    "NewServiceStatus": {
+        **thing(["status"], status={"enum": ["operational", "degraded", "outage", "maintenance"]}),
+        "additionalProperties": False,
+    },
+    "NearbyQuestion": thing(
+        ["location", "radius"],
+        location=ref("Point"),
+        radius={"type": "number", "minimum": 0, "maximum": 20_000_000},
+        type=TEXT,
+    ),
+    "Nearby": thing(
+        ["query", "results", "count"],
+        results=listed(thing(["id", "name", "distance", "location"], distance=NUMBER, location=POSITION)),
+        count=COUNT,
+    ),
+    "RouteQuestion": thing(["start", "end"], start=ref("Point"), end=ref("Point"), mode=MODE),
+    "Route": thing(
+        ["route", "distance", "duration", "mode", "instructions"],
+        route=ref("Geometry"),
+        distance=NUMBER,
+        duration=NUMBER,
+        mode=MODE,
+        instructions=listed(ANY),
+    ),
+    "AccessQuestion": thing(
+        ["location"],
+        location=ref("Point"),
+        mode=MODE,
+        minutes={"type": "number", "exclusiveMinimum": 0, "maximum": 240},
+    ),
+    "Access": thing(["location", "mode", "minutes", "area"], area={"type": ["object", "null"]}),
+    "History": thing(
+        ["objectId", "timeRange", "versions"], objectId=NAME, timeRange=RANGE, versions=listed(ANY)
+    ),
+    "Comparison": thing(["time1", "time2", "differences"], time1=INSTANT, time2=INSTANT, differences=ANY),
+    "Record": thing(
+        ["version", "cityId", "timestamp", "bounds", "coordinateSystem"],
+        version=TEXT,
+        cityId=TEXT,
+        timestamp=INSTANT,
+        cityObjects=listed(ref("CityObject")),
+        sensorNetwork=ANY,
+        simulations=listed(ANY),
+        services=listed(ANY),
+    ),
+    "Token": thing(
+        ["access_token", "token_type", "expires_in"],
+        access_token=NAME,
+        token_type={"const": "Bearer"},
+        expires_in=COUNT,
+    ),
+    "OAuthError": thing(["error"], error=NAME, error_description=TEXT),
+    "Health": thing(["status"], status=TEXT),
+    "Ready": thing(["ready"], ready={"type": "boolean"}),
+}
+
+SHAPES: dict[str, tuple[str | None, int, str | None]] = {
+    "queryCities": (None, 200, "Cities"),
+    "createCity": ("NewCity", 201, "City"),
+    "deleteCity": (None, 204, None),
+    "getCity": (None, 200, "City"),
+    "updateCity": ("Patch", 200, "City"),
+    "getCityStatistics": (None, 200, "Statistics"),
+    "queryObjects": (None, 200, "ObjectPage"),
+    "createObject": ("NewObject", 201, "Created"),
+    "getObject": (None, 200, "CityObject"),
+    "updateObject": ("Patch", 200, "CityObject"),
+    "deleteObject": (None, 204, None),
+    "querySensors": (None, 200, "SensorPage"),
+    "registerSensor": ("NewSensor", 201, "Created"),
+    "latestReadings": (None, 200, "Latest"),
+    "aggregateSensorData": (None, 200, "Aggregate"),
+    "getSensor": (None, 200, "Sensor"),
+    "updateSensor": ("Patch", 200, "Sensor"),
+    "deleteSensor": (None, 204, None),
+    "getSensorData": (None, 200, "SensorData"),
+    "submitSensorData": ("NewMeasurements", 201, "Accepted"),
+    "queryServices": (None, 200, "Services"),
+    "getService": (None, 200, "Service"),
+    "updateServiceStatus": ("NewServiceStatus", 200, "Service"),
+    "getServiceStatus": (None, 200, "ServiceStatus"),
+    "startSimulation": ("NewSimulation", 202, "SimulationStarted"),
+    "querySimulations": (None, 200, "SimulationPage"),
+    "getSimulation": (None, 200, "SimulationStatus"),
+    "getSimulationResults": (None, 200, "SimulationResults"),
+    "cancelSimulation": (None, 204, None),
+    "findNearby": ("NearbyQuestion", 200, "Nearby"),
+    "findRoute": ("RouteQuestion", 200, "Route"),
+    "analyzeAccessibility": ("AccessQuestion", 200, "Access"),
+    "getObjectHistory": (None, 200, "History"),
+    "compareSnapshots": (None, 200, "Comparison"),
+    "getSnapshot": (None, 200, "Record"),
+    "health": (None, 200, "Health"),
+    "ready": (None, 200, "Ready"),
+}
+"""By operation: the schema of the body, the status of success, the schema of its answer."""

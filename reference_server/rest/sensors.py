@@ -1,0 +1,119 @@
+"""Sensors and their readings over HTTP (P2 4.4)."""
+
+from typing import Any
+
+import orjson
+
+from reference_server import instants
+from reference_server.rest import cursor, filters
+from reference_server.rest.call import Call, Reply, reply_json
+from reference_server.rest.conditional import expected_revision
+from reference_server.rest.objects import envelope, etag, path_to
+from reference_server.services import readings, sensors, snapshots
+
+MAX_LATEST = 1000
+
+
+async def register(call: Call) -> Reply:
+    """POST /cities/{cityId}/sensors: 201 with id, type and created."""
+    body = await call.json_object()
+    row = await sensors.register(call.world, call.city, body, call.actor)
+    headers = {"location": path_to(call.city.id, "sensors", row.id), "etag": etag(row.revision)}
+    return reply_json({"id": row.id, "type": row.type, "created": instants.show(row.updated)}, 201, headers)
+
+
+async def read(call: Call) -> Reply:
+    """GET /cities/{cityId}/sensors/{sensorId}: with its newest readings."""
+    row = await sensors.find(call.world, call.city, call.params["sensorId"])
+    newest = await call.world.storage.latest([row.no])
+    shown = snapshots.node(orjson.loads(row.body), {row.id: newest[row.no]})
+    return reply_json(shown)
+
+
+async def patch(call: Call) -> Reply:
+    """PATCH /cities/{cityId}/sensors/{sensorId}: RFC 7396, answered with the sensor as it is now."""
+    change = await call.json_object("application/merge-patch+json")
+    row = await sensors.patch(
+        call.world, call.city, call.params["sensorId"], change, call.actor, expected_revision(call)
+    )
+    return Reply(200, row.body, {"etag": etag(row.revision)})
+
+
+async def delete(call: Call) -> Reply:
+    """DELETE /cities/{cityId}/sensors/{sensorId}: 204."""
+    await sensors.delete(call.world, call.city, call.params["sensorId"], call.actor, expected_revision(call))
+    return Reply(204)
+
+
+async def listing(call: Call) -> Reply:
+    """GET /cities/{cityId}/sensors: a page."""
+    question = filters.sensor_query(call.query(), call.city.no)
+    page = await call.world.storage.sensors(question)
+    following = cursor.write(page.rows[-1].no) if len(page.rows) == question.limit else None
+    return Reply(200, envelope("sensors", page, question.limit, question.offset, following))
+
+
+async def data(call: Call) -> Reply:
+    """GET /cities/{cityId}/sensors/{sensorId}/data: readings in a range of time."""
+    query = call.query()
+    limit = readings.MAX_READINGS
+    if filters.one(query, "limit") is not None:
+        limit = filters.paging(query)[0]
+    shown = await readings.data(
+        call.world,
+        call.city,
+        call.params["sensorId"],
+        start=filters.instant(query, "start"),
+        end=filters.instant(query, "end"),
+        parameter=filters.one(query, "parameter"),
+        limit=limit,
+    )
+    return reply_json(shown)
+
+
+async def submit(call: Call) -> Reply:
+    """POST /cities/{cityId}/sensors/{sensorId}/data: 201 with the number of readings taken."""
+    body = await call.json_object()
+    return reply_json(
+        await readings.submit(call.world, call.city, call.params["sensorId"], body, call.actor), 201
+    )
+
+
+async def aggregate(call: Call) -> Reply:
+    """GET /cities/{cityId}/sensors/aggregate: readings of several sensors per interval (P2 6.3)."""
+    query = call.query()
+    names = [part for key, value in query if key in ("sensors", "sensorIds") for part in value.split(",")]
+    parameter = filters.one(query, "parameter")
+    if not names or parameter is None:
+        raise filters.bad("sensors", "sensors and parameter are needed")
+    start, end = readings.span(filters.instant(query, "start"), filters.instant(query, "end"))
+    shown = await readings.aggregate(
+        call.world,
+        call.city,
+        names,
+        parameter=parameter,
+        fold=filters.one(query, "aggregation") or "average",
+        interval=readings.duration_us(filters.one(query, "interval") or "1hour"),
+        start=start,
+        end=end,
+    )
+    return reply_json(shown)
+
+
+async def latest(call: Call) -> Reply:
+    """GET /cities/{cityId}/sensors/latest: the newest readings of many sensors in one answer."""
+    query = call.query()
+    names = [part for key, value in query if key == "ids" for part in value.split(",")]
+    if len(names) > MAX_LATEST:
+        raise filters.bad("ids", f"at most {MAX_LATEST} sensors can be asked for at once")
+    if names:
+        rows = [await sensors.find(call.world, call.city, name) for name in names]
+    else:
+        kept = [pair for pair in query if pair[0] != "ids"]
+        rows = (await call.world.storage.sensors(filters.sensor_query(kept, call.city.no))).rows
+    newest = await call.world.storage.latest([row.no for row in rows])
+    shown: list[dict[str, Any]] = [
+        {"sensorId": row.id, "measurements": [snapshots.measurement(one) for one in newest[row.no]]}
+        for row in rows
+    ]
+    return reply_json({"results": shown, "count": len(shown)})

@@ -1,0 +1,179 @@
+"""Starting and stopping a server: storage, keys, socket, and the one line that announces it."""
+
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import uvicorn
+
+from reference_server import demo, target
+from reference_server.app import Api
+from reference_server.auth import Keyring
+from reference_server.http_protocol import Protocol
+from reference_server.services import simulations
+from reference_server.settings import BASE_PATH, Settings
+from reference_server.storage.protocol import CredentialRow, Transaction
+from reference_server.storage.sqlite import SqliteStorage
+from reference_server.world import World
+
+STOP_GRACE_S = 5
+
+
+def run(settings: Settings) -> int:
+    """Serve until told to stop; the exit code of the process."""
+    if settings.db is not None:
+        settings.db.parent.mkdir(parents=True, exist_ok=True)
+        return asyncio.run(_serve(settings, settings.db))
+    folder = Path(tempfile.mkdtemp(prefix="dtc-twin-"))
+    try:
+        return asyncio.run(_serve(settings, folder / "twin.db"))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one.
+
+    Raises:
+        OSError: the address is taken or not ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    # The protocol is named because asyncio sets TCP_NODELAY only on sockets that say they are TCP; without it
+    # an answer's body waits for the acknowledgement of its headers, 40 ms on Linux.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener
+
+
+async def _serve(settings: Settings, db: Path) -> int:
+    try:
+        listener = listen(settings.host, settings.port)
+    except OSError as problem:
+        print(f"error: cannot listen on {settings.host}:{settings.port}: {problem}", file=sys.stderr)  # noqa: T201
+        return 2
+    storage = SqliteStorage(db, durable=settings.db is not None)
+    await storage.open()
+    try:
+        if not await storage.cities():
+            await demo.build(storage, settings)
+        world = World(settings, storage, Keyring([]))
+        origin = _origin(settings.host, int(listener.getsockname()[1]))
+        await _grant(world, origin, db)
+        await simulations.recover(world)
+        await _answer(world, listener, origin)
+        if world.runs is not None:
+            await world.runs.close()
+    finally:
+        await storage.close()
+    return 0
+
+
+async def _grant(world: World, origin: str, db: Path) -> None:
+    """Give out fresh keys with the target file.
+
+    Without one, keep what the database knows or make an admin key.
+    """
+    settings, storage = world.settings, world.storage
+    known = await storage.credentials()
+    if settings.write_target is not None:
+        secrets, rows = target.credentials(settings)
+        await _store(world, rows)
+        target.write(settings.write_target, settings, origin, origin + BASE_PATH, secrets)
+    elif not known:
+        secrets, rows = target.credentials(settings)
+        await _store(world, rows[:1])
+        key_file = db.with_suffix(".admin.key")
+        target.write_private(key_file, secrets["admin"])
+        print(f"admin key: {key_file}", file=sys.stderr)  # noqa: T201
+    for row in await storage.credentials():
+        world.keyring.add(row)
+
+
+async def _store(world: World, rows: list[CredentialRow]) -> None:
+    def change(tx: Transaction) -> None:
+        for row in rows:
+            tx.put_credential(row)
+
+    await world.storage.write("server", change)
+
+
+class _Server(uvicorn.Server):
+    """Ends with its work done on SIGTERM and SIGINT, and does not die of the signal afterwards."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Stop accepting on a signal, for as long as the server runs."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)
+
+
+async def _answer(world: World, listener: socket.socket, origin: str) -> None:
+    config = uvicorn.Config(
+        Api(world),  # an ASGI application by itself: routing needs the raw path, before percent decoding
+        loop="uvloop",
+        http=Protocol,
+        lifespan="off",
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_GRACE_S,
+        ws="none",
+    )
+    server = _Server(config)
+    if world.settings.stop_on_stdin_eof:
+        _stop_with_stdin(server)
+    listener.listen(2048)
+    world.ready = True
+    settings = world.settings
+    print(  # noqa: T201 - the announcement is the program's output
+        json.dumps(
+            {
+                "ready": True,
+                "rest": origin + BASE_PATH,
+                "stream": None,
+                "mqtt": None,
+                "target": None if settings.write_target is None else str(settings.write_target),
+                "pid": os.getpid(),
+            }
+        ),
+        flush=True,
+    )
+    with listener:
+        await server.serve(sockets=[listener])
+
+
+def _stop_with_stdin(server: uvicorn.Server) -> None:
+    """Stop once nobody holds the other end of stdin: no orphan outlives a parent that was killed."""
+
+    def wait() -> None:
+        while os.read(0, 4096):
+            pass
+        server.should_exit = True
+
+    threading.Thread(target=wait, name="stdin-watch", daemon=True).start()
+
+
+def _origin(host: str, port: int) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"http://{shown}:{port}"

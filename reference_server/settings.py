@@ -1,0 +1,34 @@
+"""What a server is started with."""
+
+from pathlib import Path
+
+import msgspec
+
+BASE_PATH = "/digital-twin-city/v1"  # P2 4.1
+DEFAULT_CITY = "KR-BUSAN-2025"
+OTHER_CITY = "KR-ULSAN-2025"
+"""A second, small city, in which the key `other_city` has its rights."""
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Options of `python -m reference_server`; allowances are requests per window and client."""
+
+    host: str = "127.0.0.1"
+    port: int = 0
+    db: Path | None = None
+    """None keeps the state in a temporary file that is removed at the end."""
+    city: str = DEFAULT_CITY
+    objects: int = 150
+    seed: int = 2025
+    write_target: Path | None = None
+    quality_threshold: float | None = None
+    """Readings below it are refused with DATA_QUALITY_LOW; None accepts every label."""
+    allowance: int = 1000  # P4 3.2.1: 1000 requests per minute and client
+    window_s: float = 60.0
+    global_allowance: int = 1_200_000
+    """Of all clients together; the standard's 10,000 a minute (P4 3.2.1) would stop a load run at 167/s."""
+    body_limit: int = 10 * 1024 * 1024
+    body_timeout_s: float = 30.0
+    faults: tuple[str, ...] = ()
+    stop_on_stdin_eof: bool = False
+    require_if_match: bool = False

@@ -1,0 +1,1 @@
+"""Where the twin keeps its state: one async protocol, and SQLite behind it."""

@@ -1,0 +1,309 @@
+"""What the services ask of a storage, and the rows and questions they exchange with it.
+
+Reads are coroutines on the storage. Writes are functions of a `Transaction`: they run one after another, each
+all or nothing, and the caller hears of the result after it is on disk.
+"""
+
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+
+T = TypeVar("T")
+
+
+class CityRow(msgspec.Struct, frozen=True):
+    """A city as stored; `body` is its JSON text."""
+
+    no: int
+    id: str
+    body: bytes
+    revision: int
+    created: int
+    updated: int
+
+
+class Row(msgspec.Struct, frozen=True):
+    """An object, sensor, simulation, service or aggregation as stored; `body` is the JSON that is served."""
+
+    no: int
+    id: str
+    type: str
+    body: bytes
+    revision: int
+    updated: int
+
+
+class Event(msgspec.Struct, frozen=True):
+    """A change: what became of an entity, when, by whom.
+
+    `body` is the state after it, None after a removal.
+    """
+
+    seq: int
+    kind: str
+    entity: str
+    action: str
+    at: int
+    actor: str
+    revision: int
+    body: bytes | None
+
+
+class Condition(msgspec.Struct, frozen=True):
+    """A comparison of a property.
+
+    `path` without the leading `properties.`, `op` one of eq ne gt gte lt lte in.
+    """
+
+    path: str
+    op: str
+    values: tuple[str, ...]
+
+
+class ObjectQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which objects of a city, in which order. All conditions must hold."""
+
+    city: int
+    types: tuple[str, ...] = ()
+    box: tuple[float, float, float, float] | None = None
+    conditions: tuple[Condition, ...] = ()
+    updated_after: int | None = None
+    updated_before: int | None = None
+    sort: str | None = None
+    """Dotted path into the object; None is the order of creation."""
+    descending: bool = False
+    limit: int = 100
+    offset: int = 0
+    after: int | None = None
+    """Only objects numbered above this one: the cursor of a stable walk in the order of creation."""
+
+
+class SensorQuery(msgspec.Struct, frozen=True, kw_only=True):
+    """Which sensors of a city, in the order of registration."""
+
+    city: int
+    types: tuple[str, ...] = ()
+    operational: bool | None = None
+    attached: str | None = None
+    limit: int = 100
+    offset: int = 0
+    after: int | None = None
+
+
+class Page(msgspec.Struct, frozen=True):
+    """A page of rows and the number of all matches."""
+
+    rows: list[Row]
+    total: int
+
+
+class Reading(msgspec.Struct, frozen=True):
+    """A measurement: instant in microseconds UTC, `zone` the minutes east of UTC it was written in."""
+
+    parameter: str
+    value: float
+    unit: str
+    at: int
+    quality: str
+    confidence: float | None
+    zone: int
+
+
+class Bucket(msgspec.Struct, frozen=True):
+    """An aggregate of the readings of an interval that starts at `at`."""
+
+    at: int
+    n: int
+    total: float
+    low: float
+    high: float
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """The answer to a request that carried an Idempotency-Key, with the digest of that request."""
+
+    digest: bytes
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+
+class CredentialRow(msgspec.Struct, frozen=True):
+    """A caller's credential; only the SHA-256 of the secret is stored. `cities` None means every city."""
+
+    name: str
+    kind: str
+    digest: bytes
+    role: str
+    cities: tuple[str, ...] | None
+    allowance: int
+    window: float
+
+
+def matches(row: "Row | CityRow", expected: set[int] | None) -> None:
+    """Compare a stored revision with those that a caller will change.
+
+    Raises:
+        StaleRevisionError: it is none of them.
+    """
+    if expected is not None and row.revision not in expected:
+        raise StaleRevisionError(row.revision)
+
+
+class StaleRevisionError(Exception):
+    """The entity has moved on; carries its present revision."""
+
+    def __init__(self, revision: int) -> None:
+        super().__init__(f"the revision is {revision}")
+        self.revision = revision
+
+
+class Transaction(Protocol):
+    """State and events under change; `at` is the instant of this change, later than every earlier one."""
+
+    at: int
+    actor: str
+
+    def city(self, city_id: str) -> CityRow | None:
+        """The city of that id."""
+
+    def put_city(self, city_id: str, body: Mapping[str, Any], revision: int, action: str) -> None:
+        """Store a city; `revision` 0 creates it."""
+
+    def delete_city(self, city_no: int) -> None:
+        """Remove a city and all that is in it."""
+
+    def object(self, city: int, object_id: str) -> Row | None:
+        """The object of that id."""
+
+    def put_object(
+        self, city: int, item: Mapping[str, Any], old: Row | None, import_id: str | None = None
+    ) -> int:
+        """Store an object and stamp its metadata; its new revision."""
+
+    def delete_object(self, city: int, row: Row) -> None:
+        """Remove an object."""
+
+    def sensor(self, city: int, sensor_id: str) -> Row | None:
+        """The sensor of that id."""
+
+    def sensors_of(self, city: int, object_id: str) -> list[Row]:
+        """The sensors attached to an object."""
+
+    def put_sensor(self, city: int, item: Mapping[str, Any], old: Row | None) -> int:
+        """Store a sensor; its new revision."""
+
+    def delete_sensor(self, city: int, row: Row) -> None:
+        """Remove a sensor and its readings."""
+
+    def objects_with_sensor(self, city: int, sensor_id: str) -> list[Row]:
+        """The objects that list a sensor."""
+
+    def entity(self, city: int, kind: str, entity_id: str) -> Row | None:
+        """The simulation, service or aggregation of that id."""
+
+    def put_entity(self, city: int, kind: str, item: Mapping[str, Any], old: Row | None) -> int:
+        """Store one of those; its new revision."""
+
+    def add_readings(self, sensor: int, readings: Sequence[Reading]) -> tuple[int, int]:
+        """Append readings: (new ones, ones that replaced another value)."""
+
+    def latest_of(self, sensor: int) -> list[Reading]:
+        """The newest reading of each parameter of a sensor."""
+
+    def outside(self, city: int, box: tuple[float, float, float, float]) -> Iterable[Row]:
+        """The objects that do not lie wholly within a box."""
+
+    def remembered(self, caller: str, key: str) -> "Remembered | None":
+        """What a request with this Idempotency-Key was answered."""
+
+    def remember(self, caller: str, key: str, answer: "Remembered") -> None:
+        """Keep an answer for the key of its request."""
+
+    def put_credential(self, credential: CredentialRow) -> None:
+        """Store or replace a credential of that name."""
+
+
+class Storage(Protocol):
+    """State of all cities. Reads see everything that was acknowledged."""
+
+    async def open(self) -> None:
+        """Create what is missing and start to write."""
+
+    async def close(self) -> None:
+        """Write what is queued and end."""
+
+    async def write(self, actor: str, change: Callable[[Transaction], T], at: int | None = None) -> T:
+        """Run a change; its result, once it is committed."""
+
+    async def city(self, city_id: str) -> CityRow | None:
+        """The city of that id."""
+
+    async def cities(self) -> list[CityRow]:
+        """All cities, oldest first."""
+
+    async def object(self, city: int, object_id: str) -> Row | None:
+        """The object of that id."""
+
+    async def objects(self, query: ObjectQuery) -> Page:
+        """A page of objects."""
+
+    async def near(
+        self, city: int, box: tuple[float, float, float, float], types: tuple[str, ...]
+    ) -> list[Row]:
+        """The objects whose box touches a box."""
+
+    async def sensor(self, city: int, sensor_id: str) -> Row | None:
+        """The sensor of that id."""
+
+    async def sensors(self, query: SensorQuery) -> Page:
+        """A page of sensors."""
+
+    async def entity(self, city: int, kind: str, entity_id: str) -> Row | None:
+        """The simulation, service or aggregation of that id."""
+
+    async def entities(self, city: int, kind: str) -> list[Row]:
+        """All entities of a kind, oldest first."""
+
+    async def readings(
+        self, sensor: int, start: int, end: int, *, parameter: str | None, limit: int, newest: bool
+    ) -> list[Reading]:
+        """Readings with start <= instant <= end, in order."""
+
+    async def buckets(
+        self, sensors: Sequence[int], parameter: str, start: int, end: int, interval: int
+    ) -> list[Bucket]:
+        """Readings folded per interval of microseconds."""
+
+    async def latest(self, sensors: Sequence[int]) -> dict[int, list[Reading]]:
+        """The newest reading of each parameter, by sensor number."""
+
+    async def counters(self, city: int) -> dict[str, float]:
+        """The counts kept of a city, by name."""
+
+    async def history(
+        self, city: int, kind: str, entity: str, start: int, end: int, limit: int
+    ) -> list[Event]:
+        """The changes of an entity in a range of time."""
+
+    async def state_at(self, city: int, at: int) -> "CityState | None":
+        """The city at an instant; None before it existed."""
+
+    async def credentials(self) -> list[CredentialRow]:
+        """All credentials."""
+
+    def walk_objects(self, query: ObjectQuery, page: int = 500) -> AsyncIterator[Row]:
+        """All matching objects in the order of creation."""
+
+
+class CityState(msgspec.Struct, frozen=True):
+    """A city as it was at an instant: every entity's last version up to then, in the order of creation."""
+
+    city: bytes
+    objects: list[bytes]
+    sensors: list[bytes]
+    readings: dict[str, list[Reading]]
+    aggregations: list[bytes]
+    simulations: list[bytes]
+    services: list[bytes]

@@ -1,0 +1,209 @@
+"""SQLite behind the `Storage` protocol.
+
+Keyed reads run in the event loop (tens of microseconds each); scans run in a small pool of threads with
+connections of their own; changes go to the one writer thread. WAL lets all of them work at the same time.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, TypeVar
+
+import msgspec
+import orjson
+
+from reference_server.geometry import Box
+from reference_server.storage import queries, replay, series
+from reference_server.storage.protocol import (
+    Bucket,
+    CityRow,
+    CityState,
+    CredentialRow,
+    Event,
+    ObjectQuery,
+    Page,
+    Reading,
+    Row,
+    SensorQuery,
+    Transaction,
+)
+from reference_server.storage.schema import PRAGMAS, SCHEMA_VERSION, TABLES
+from reference_server.storage.transaction import read_city, read_entity, read_row
+from reference_server.storage.writer import Writer
+
+T = TypeVar("T")
+SCAN_THREADS = 3
+
+
+class SqliteStorage:
+    """See `protocol.Storage`."""
+
+    def __init__(self, path: Path, *, durable: bool = True) -> None:
+        """`durable` False leaves flushing to the system: for a file that is removed at the end anyway."""
+        self._durable = durable
+        self.path = path
+        self._local = threading.local()
+        self._opened: list[sqlite3.Connection] = []
+        self._pool = ThreadPoolExecutor(SCAN_THREADS, thread_name_prefix="storage-scan")
+        self._writer = Writer(self._connect)
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path, isolation_level=None, check_same_thread=False, cached_statements=512
+        )
+        for pragma in PRAGMAS:
+            connection.execute(pragma)
+        if not self._durable:
+            connection.execute("PRAGMA synchronous = OFF")
+        queries.install(connection)
+        return connection
+
+    async def open(self) -> None:
+        """Create what is missing and start the writer.
+
+        Raises:
+            OSError: the file holds a newer schema than this program knows.
+        """
+        self._keyed = self._connect()
+        self._opened.append(self._keyed)
+        self._keyed.executescript(TABLES)
+        self._keyed.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
+        found = int(self._keyed.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()[0])
+        if found > SCHEMA_VERSION:
+            raise OSError(f"the database has schema {found}, this program knows {SCHEMA_VERSION}")
+        self._writer.start()
+
+    async def close(self) -> None:
+        """Write what is queued and close every connection."""
+        await asyncio.to_thread(self._writer.stop)
+        self._pool.shutdown()
+        for connection in self._opened:
+            connection.close()
+
+    async def _scan(self, question: Callable[..., T], *values: Any) -> T:
+        def run() -> T:
+            connection: sqlite3.Connection | None = getattr(self._local, "connection", None)
+            if connection is None:
+                connection = self._connect()
+                self._local.connection = connection
+                self._opened.append(connection)
+            return question(connection, *values)
+
+        return await asyncio.get_running_loop().run_in_executor(self._pool, run)
+
+    async def write(self, actor: str, change: Callable[[Transaction], T], at: int | None = None) -> T:
+        """Run a change in the writer thread; its result, once it is committed."""
+        result: T = await self._writer.submit(actor, change, at)
+        return result
+
+    async def city(self, city_id: str) -> CityRow | None:
+        """The city of that id."""
+        return read_city(self._keyed, city_id)
+
+    async def cities(self) -> list[CityRow]:
+        """All cities, oldest first."""
+        rows = self._keyed.execute(
+            "SELECT no, id, CAST(body AS BLOB), revision, created, updated FROM city ORDER BY no"
+        )
+        return [CityRow(*row) for row in rows]
+
+    async def object(self, city: int, object_id: str) -> Row | None:
+        """The object of that id."""
+        return read_row(self._keyed, "object", city, object_id)
+
+    async def objects(self, query: ObjectQuery) -> Page:
+        """A page of objects."""
+        return await self._scan(queries.objects, query)
+
+    async def walk_objects(self, query: ObjectQuery, page: int = 500) -> AsyncIterator[Row]:
+        """All matching objects in the order of creation, read page by page."""
+        after = 0
+        while True:
+            step = msgspec.structs.replace(query, sort=None, limit=page, offset=0, after=after)
+            rows = (await self.objects(step)).rows
+            for row in rows:
+                yield row
+            if len(rows) < page:
+                return
+            after = rows[-1].no
+
+    async def near(self, city: int, box: Box, types: tuple[str, ...]) -> list[Row]:
+        """The objects whose box touches a box."""
+        return await self._scan(queries.near, city, box, types)
+
+    async def sensor(self, city: int, sensor_id: str) -> Row | None:
+        """The sensor of that id."""
+        return read_row(self._keyed, "sensor", city, sensor_id)
+
+    async def sensors(self, query: SensorQuery) -> Page:
+        """A page of sensors."""
+        return await self._scan(queries.sensors, query)
+
+    async def entity(self, city: int, kind: str, entity_id: str) -> Row | None:
+        """The simulation, service or aggregation of that id."""
+        return read_entity(self._keyed, city, kind, entity_id)
+
+    async def entities(self, city: int, kind: str) -> list[Row]:
+        """All entities of a kind, oldest first."""
+
+        def ask(connection: sqlite3.Connection) -> list[Row]:
+            rows = connection.execute(
+                "SELECT no, id, type, CAST(body AS BLOB), revision, updated FROM entity"
+                " WHERE city = ? AND kind = ? ORDER BY no",
+                (city, kind),
+            )
+            return [Row(*row) for row in rows]
+
+        return await self._scan(ask)
+
+    async def readings(
+        self, sensor: int, start: int, end: int, *, parameter: str | None, limit: int, newest: bool
+    ) -> list[Reading]:
+        """Readings of a sensor with start <= instant <= end, in order."""
+
+        def ask(connection: sqlite3.Connection) -> list[Reading]:
+            return series.between(
+                connection, sensor, start, end, parameter=parameter, limit=limit, newest=newest
+            )
+
+        return await self._scan(ask)
+
+    async def buckets(
+        self, sensors: Sequence[int], parameter: str, start: int, end: int, interval: int
+    ) -> list[Bucket]:
+        """Readings folded per interval."""
+        return await self._scan(series.buckets, sensors, parameter, start, end, interval)
+
+    async def latest(self, sensors: Sequence[int]) -> dict[int, list[Reading]]:
+        """The newest reading of each parameter, by sensor number."""
+        return await self._scan(series.latest, sensors)
+
+    async def counters(self, city: int) -> dict[str, float]:
+        """The counts kept of a city, by name."""
+        rows = self._keyed.execute("SELECT name, n FROM counter WHERE city = ?", (city,))
+        return {str(name): float(n) for name, n in rows}
+
+    async def history(
+        self, city: int, kind: str, entity: str, start: int, end: int, limit: int
+    ) -> list[Event]:
+        """The changes of an entity in a range of time."""
+        return await self._scan(replay.history, city, kind, entity, start, end, limit)
+
+    async def state_at(self, city: int, at: int) -> CityState | None:
+        """The city at an instant; None before it existed."""
+        return await self._scan(replay.state_at, city, at)
+
+    async def credentials(self) -> list[CredentialRow]:
+        """All credentials."""
+        rows = self._keyed.execute(
+            "SELECT name, kind, digest, role, cities, allowance, window FROM credential"
+        )
+        return [
+            CredentialRow(
+                name, kind, digest, role, None if cities is None else tuple(orjson.loads(cities)), n, window
+            )
+            for name, kind, digest, role, cities, n, window in rows
+        ]

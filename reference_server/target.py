@@ -1,0 +1,140 @@
+"""The ready target file that `--write-target` leaves, and the keys beside it."""
+
+import json
+import os
+import sys
+import sysconfig
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from reference_server import VERSION, auth
+from reference_server.settings import OTHER_CITY, Settings
+from reference_server.storage.protocol import CredentialRow
+
+
+class Grant(msgspec.Struct, frozen=True):
+    """A key that the reference hands out: its role, where it holds, and its allowance."""
+
+    name: str
+    role: str
+    everywhere: bool = False
+    other: bool = False
+    allowance: int | None = None
+    window: float | None = None
+    kind: str = "key"
+
+
+GRANTS = (
+    Grant("admin", "admin", everywhere=True),
+    Grant("operator", "operator"),
+    Grant("viewer", "viewer"),
+    Grant("device", "device"),
+    Grant("other_city", "operator", other=True),
+    Grant("limited", "viewer", allowance=20, window=5.0),
+    Grant("load", "admin", everywhere=True, allowance=1_000_000, window=60.0),
+    Grant("dtc-client", "operator", kind="oauth"),
+)
+
+
+def credentials(settings: Settings) -> tuple[dict[str, str], list[CredentialRow]]:
+    """Fresh secrets by name, and what is stored of them."""
+    secrets: dict[str, str] = {}
+    rows: list[CredentialRow] = []
+    for grant in GRANTS:
+        secrets[grant.name] = secret = auth.new_key()
+        cities = None if grant.everywhere else (OTHER_CITY,) if grant.other else (settings.city,)
+        rows.append(
+            CredentialRow(
+                grant.name,
+                grant.kind,
+                auth.digest(secret),
+                grant.role,
+                cities,
+                grant.allowance or settings.allowance,
+                grant.window or settings.window_s,
+            )
+        )
+    return secrets, rows
+
+
+def write(path: Path, settings: Settings, origin: str, base_url: str, secrets: Mapping[str, str]) -> None:
+    """Write the target file, and each secret into a file of its own that only the owner can read."""
+    path = path.absolute()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    files: dict[str, str] = {}
+    for name, secret in secrets.items():
+        key_file = path.parent / f"{path.stem}.{name}.key"
+        write_private(key_file, secret)
+        files[name] = f"file:{key_file}"
+    oauth = {
+        "token_url": f"{origin}/oauth/token",
+        "client_id": "dtc-client",
+        "client_secret": files.pop("dtc-client"),
+    }
+    validator = [*_interpreter(), "-m", "reference_server", "validate", "{file}", *_flags(settings.faults)]
+    document: dict[str, Any] = {
+        "dtc": 1,
+        "target": {"name": "Reference twin", "vendor": "dtc", "version": VERSION},
+        "city": settings.city,
+        "other_city": {"id": OTHER_CITY},
+        "rest": {"base_url": base_url, "timeout_s": 10},
+        "auth": {"api_keys": files, "oauth": oauth},
+        "validator": {"command": validator},
+        "hazards": ["read", "write", "destructive", "load", "security"],
+        "declares": declared(settings),
+        "provoke": provoked(settings.city),
+    }
+    # JSON is YAML; one member per line keeps the messages about a line useful
+    lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in document.items()]
+    write_private(path, "\n".join(lines) + "\n")
+
+
+def _interpreter() -> list[str]:
+    """The running Python, told where this package lies when it is not installed but run from a checkout."""
+    root = Path(__file__).resolve().parent.parent
+    if root == Path(sysconfig.get_path("purelib")).resolve():
+        return [sys.executable]
+    return ["env", f"PYTHONPATH={root}", sys.executable]
+
+
+def declared(settings: Settings) -> dict[str, Any]:
+    """What the target file declares of optional abilities."""
+    declares: dict[str, Any] = {"cache_s": 0}
+    if settings.quality_threshold is not None:
+        declares["quality_threshold"] = settings.quality_threshold
+    return declares
+
+
+def provoked(city: str) -> dict[str, Any]:
+    """How to bring about what does not happen by itself.
+
+    Requests below the base URL, with the key of an admin.
+    """
+    slow = {"event": "slow on purpose", "expectedAttendance": 5000, "repetitions": 10_000_000}
+    runs = f"/cities/{city}/simulations"
+
+    def request(method: str, path: str, body: Any) -> dict[str, Any]:
+        return {"request": {"method": method, "path": path, "body": body}}
+
+    return {
+        "slow_simulation": request("POST", runs, {"type": "CrowdDynamics", "parameters": slow}),
+        "failed_simulation": request(
+            "POST", runs, {"type": "CrowdDynamics", "parameters": {**slow, "timeLimit": "1s"}}
+        ),
+        "service_status": request("PATCH", f"/cities/{city}/services/service-waste", {"status": "degraded"}),
+    }
+
+
+def _flags(faults: Iterable[str]) -> list[str]:
+    return [word for fault in faults for word in ("--fault", fault)]
+
+
+def write_private(path: Path, text: str) -> None:
+    """Write a file that from its first byte on only the owner can read."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)

@@ -1,0 +1,27 @@
+"""What a running server holds, handed to every handler."""
+
+import time
+from collections import Counter
+
+from reference_server.auth import Keyring
+from reference_server.limits import Limiter
+from reference_server.services.runs import Runs
+from reference_server.settings import Settings
+from reference_server.storage.protocol import Storage
+
+
+class World:
+    """Storage, callers and limits of one server."""
+
+    def __init__(self, settings: Settings, storage: Storage, keyring: Keyring) -> None:
+        self.settings = settings
+        self.storage = storage
+        self.keyring = keyring
+        self.limiter = Limiter(settings.global_allowance, settings.window_s)
+        self.started = time.monotonic()
+        self.ready = False
+        self.runs: Runs | None = None
+        self.answers: Counter[tuple[str, str, int]] = Counter()
+        """Answers so far, by method, operation and status."""
+        self.readings: Counter[str] = Counter()
+        """Readings taken so far, by city."""
