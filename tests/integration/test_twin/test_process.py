@@ -1,0 +1,104 @@
+"""The contract of the process: one line, a ready target file, private keys, a clean end."""
+
+import json
+import os
+import signal
+import socket
+import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+def test_the_first_line_announces_the_address_and_no_secret(twin: Any) -> None:
+    assert set(twin.announced) == {"ready", "rest", "stream", "mqtt", "target", "pid"}
+    assert twin.announced["ready"] is True
+    assert twin.rest.endswith("/digital-twin-city/v1")
+    assert twin.announced["pid"] == twin.process.pid
+    for role in twin.settings["auth"]["api_keys"]:
+        assert twin.key(role) not in twin.line
+
+
+def test_the_target_file_is_complete_and_private(twin: Any) -> None:
+    assert twin.settings["dtc"] == 1
+    assert twin.settings["rest"]["base_url"] == twin.rest
+    keys = twin.settings["auth"]["api_keys"]
+    assert set(keys) == {"admin", "operator", "viewer", "device", "other_city", "limited", "load"}
+    for reference in [*keys.values(), twin.settings["auth"]["oauth"]["client_secret"]]:
+        assert stat.S_IMODE(os.stat(reference.removeprefix("file:")).st_mode) == 0o600
+
+
+def test_the_validator_of_the_target_file_runs_from_anywhere(twin: Any, tmp_path: Path) -> None:
+    record = tmp_path / "record.json"
+    record.write_text('{"version": "1.0"}')
+    command = [word.replace("{file}", str(record)) for word in twin.settings["validator"]["command"]]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    verdict = json.loads(done.stdout)
+    assert verdict["valid"] is False
+    assert {error["code"] for error in verdict["errors"]} == {"ERR_MISSING_FIELD", "ERR_INVALID_VALUE"}
+
+
+@pytest.mark.parametrize("name", ["SIGTERM", "SIGINT"])
+def test_a_signal_ends_it_cleanly(start: Callable[..., Any], name: str) -> None:
+    twin = start()
+    twin.process.send_signal(getattr(signal, name))
+    assert twin.process.wait(timeout=20) == 0
+    with pytest.raises(httpx.ConnectError):
+        twin.http.get(f"{twin.origin}/health")
+
+
+def test_it_ends_with_its_stdin(start: Callable[..., Any]) -> None:
+    assert start().stop() == 0
+
+
+def test_a_state_outlives_the_process(start: Callable[..., Any], tmp_path: Path) -> None:
+    db = str(tmp_path / "city.db")
+    first = start("--db", db)
+    created = first.create()
+    first.stop()
+    second = start("--db", db)
+    assert second.get(f"/objects/{created['id']}")["properties"]["name"] == "Test House"
+
+
+def test_a_taken_port_is_said_so() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = str(taken.getsockname()[1])
+        done = subprocess.run(
+            [sys.executable, "-m", "reference_server", "--port", port],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert "cannot listen" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_bad_usage_is_one_line() -> None:
+    for arguments in (["--city", "busan"], ["--port", "70000"], ["--fault", "DTC-P1-999"], ["validate"]):
+        done = subprocess.run(
+            [sys.executable, "-m", "reference_server", *arguments],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+
+
+def test_health_and_readiness_are_open(twin: Any) -> None:
+    for path in ("/health", "/ready"):
+        answer = twin.http.get(twin.origin + path)
+        assert answer.status_code == 200
+        assert answer.headers["content-type"] == "application/json"

@@ -1,0 +1,1 @@
+"""Long proofs, one module each, run by `scripts/prove NAME`."""

@@ -1,0 +1,43 @@
+"""What `dtc selftest` makes of its attempts."""
+
+from dtc_cli.core.model import Outcome
+from dtc_cli.harness.selftest import CLEAN, Attempt, as_json, matrix
+
+
+def attempt(fault: str, outcome: Outcome | None, *also: str) -> Attempt:
+    return Attempt(
+        fault=fault,
+        requirement="" if fault == CLEAN else fault.partition(".")[0],
+        why="a | b",
+        outcome=outcome,
+        also=also,
+        undecided=(),
+    )
+
+
+def test_a_fault_is_killed_by_its_own_requirement_only() -> None:
+    assert attempt("DTC-P2-001", Outcome.FAILED).killed
+    assert not attempt("DTC-P2-001", Outcome.PASSED, "DTC-P2-002").killed
+    assert not attempt("DTC-P2-001", Outcome.BLOCKED).killed
+    assert not attempt("DTC-P2-001", Outcome.FAILED, "DTC-P2-002").exact
+
+
+def test_the_clean_twin_must_be_quiet() -> None:
+    assert attempt(CLEAN, None).killed
+    assert not attempt(CLEAN, None, "DTC-P2-002").killed
+
+
+def test_the_matrix_claims_only_what_was_judged() -> None:
+    made = [
+        attempt("DTC-P2-002.x", Outcome.PASSED),
+        attempt("DTC-P2-001", Outcome.FAILED),
+        attempt(CLEAN, None),
+    ]
+    text = matrix(made, "abc", full=False)
+    assert "- 1 of 2 faults killed" in text
+    assert "- 0 alarms in 1 runs of the clean twin" in text
+    assert "nothing else blamed" not in text
+    assert text.index("DTC-P2-001") < text.index("DTC-P2-002.x")
+    assert "a / b" in text
+    assert "1 of them with nothing else blamed" in matrix(made, "abc", full=True)
+    assert as_json(made)["killed"] == 1
