@@ -1,4 +1,4 @@
-"""`python -m reference_server`: serve, or `validate FILE`, or `faults`."""
+"""`python -m reference_server`: serve, or `validate FILE`, `certs make DIR`, `faults`."""
 
 import argparse
 import json
@@ -12,7 +12,7 @@ from pathlib import Path
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; 0, or 2 for bad usage or an unreadable file."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    commands = {"validate": _validate, "faults": _faults}
+    commands = {"validate": _validate, "faults": _faults, "certs": _certs}
     if arguments and arguments[0] in commands:
         return commands[arguments[0]](arguments[1:])
     return _serve(arguments)
@@ -42,7 +42,7 @@ def _serve(arguments: Sequence[str]) -> int:
 
     parser = argparse.ArgumentParser(
         prog="python -m reference_server",
-        description="Serve a generated city. Other commands: validate FILE, faults.",
+        description="Serve a generated city. Other commands: validate FILE, certs make DIR, faults.",
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
@@ -57,6 +57,7 @@ def _serve(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--require-if-match", action="store_true", help="refuse changes without If-Match (428)"
     )
+    _tls_options(parser)
     parser.add_argument("--stop-on-stdin-eof", action="store_true", help="end when stdin closes")
     _fault_option(parser)
     options = parser.parse_args(arguments)
@@ -64,6 +65,10 @@ def _serve(arguments: Sequence[str]) -> int:
         parser.error("--city must look like KR-BUSAN-2025")
     if not 0 <= options.port <= 65535:
         parser.error("--port must lie in 0..65535")
+    if (options.tls_cert is None) != (options.tls_key is None):
+        parser.error("--tls-cert and --tls-key belong together")
+    if options.tls_cert is None and (options.client_ca or options.tls_ca):
+        parser.error("--client-ca and --tls-ca need --tls-cert and --tls-key")
     _install(parser, options.fault)
     return serve.run(
         Settings(
@@ -77,9 +82,57 @@ def _serve(arguments: Sequence[str]) -> int:
             quality_threshold=options.quality_threshold,
             faults=tuple(options.fault),
             require_if_match=options.require_if_match,
+            tls_cert=options.tls_cert,
+            tls_key=options.tls_key,
+            tls_ca=options.tls_ca,
+            client_ca=options.client_ca,
             stop_on_stdin_eof=options.stop_on_stdin_eof,
         )
     )
+
+
+def _tls_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--tls-cert", type=Path, metavar="PEM", help="serve TLS 1.3 with this certificate")
+    parser.add_argument("--tls-key", type=Path, metavar="PEM", help="its private key")
+    parser.add_argument(
+        "--tls-ca", type=Path, metavar="PEM", help="authority that the target file tells clients to trust"
+    )
+    parser.add_argument(
+        "--client-ca",
+        type=Path,
+        metavar="PEM",
+        help="mutual TLS: clients need a certificate of this authority",
+    )
+
+
+def _certs(arguments: Sequence[str]) -> int:
+    from reference_server import certs
+
+    parser = argparse.ArgumentParser(
+        prog="python -m reference_server certs", description="Certificates for development and tests."
+    )
+    make = parser.add_subparsers(dest="command", required=True).add_parser(
+        "make", help="write an authority and certificates signed by it"
+    )
+    make.add_argument("folder", type=Path)
+    make.add_argument(
+        "--host", action="append", default=[], help="further name or address of the server; localhost is one"
+    )
+    make.add_argument(
+        "--client",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="a client certificate of that credential",
+    )
+    options = parser.parse_args(arguments)
+    try:
+        written = certs.make(options.folder, hosts=options.host, clients=options.client)
+    except (OSError, ValueError) as problem:
+        print(f"error: no certificates in {options.folder}: {problem}", file=sys.stderr)  # noqa: T201
+        return 2
+    print(json.dumps({"written": [str(path) for path in written]}, ensure_ascii=False))  # noqa: T201
+    return 0
 
 
 def _validate(arguments: Sequence[str]) -> int:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from starlette.types import Receive, Scope, Send
 
-from reference_server import auth
+from reference_server import auth, tls
 from reference_server.errors import ApiError, envelope
 from reference_server.limits import Standing
 from reference_server.rest import routes
@@ -50,6 +50,8 @@ class Api:
         if scope["type"] != "http":
             return
         extra: dict[str, str] = dict(CORS) if any(name == b"origin" for name, _ in scope["headers"]) else {}
+        if scope["scheme"] == "https":
+            extra["strict-transport-security"] = tls.HSTS
         try:
             reply = await self._answer(Call(self.world, scope, receive), scope, extra)
         except ApiError as refusal:
@@ -83,7 +85,7 @@ class Api:
         return await self._dispatch(call, self._below.find(below))
 
     def _identify(self, call: Call, extra: dict[str, str]) -> None:
-        call.principal = auth.authenticate(self.world.keyring, call.headers)
+        call.principal = auth.authenticate(self.world.keyring, call.headers, call.certificate)
         self._limit(call.principal, extra)
 
     def _limit(self, principal: auth.Principal, extra: dict[str, str]) -> None:

@@ -52,6 +52,7 @@ class Keyring:
         self.tokens = Tokens()
         self._keys: dict[bytes, Principal] = {}
         self.clients: dict[str, tuple[bytes, Principal]] = {}
+        self._names: dict[str, Principal] = {}
         for row in rows:
             self.add(row)
 
@@ -59,6 +60,7 @@ class Keyring:
         """Accept a credential from now on."""
         cities = None if row.cities is None else frozenset(row.cities)
         principal = Principal(row.name, row.role, ROLES[row.role], cities, row.allowance, row.window)
+        self._names[row.name] = principal
         if row.kind == "oauth":
             self.clients[row.name] = (row.digest, principal)
         else:
@@ -75,22 +77,42 @@ class Keyring:
             raise ApiError("INVALID_API_KEY", "the API key is not known", headers=CHALLENGE)
         return found
 
+    def by_certificate(self, subject: str) -> Principal:
+        """The caller whom a client certificate names (P3 8.2.3).
+
+        Raises:
+            ApiError: FORBIDDEN for a name that is no credential's.
+        """
+        found = self._names.get(subject)
+        if found is None:
+            raise ApiError("FORBIDDEN", "the client certificate names no credential of this server")
+        return found
+
     def by_name(self, name: str) -> Principal | None:
         """The caller that a client of this name stands for."""
         client = self.clients.get(name)
         return None if client is None else client[1]
 
 
-def authenticate(keyring: Keyring, headers: Mapping[bytes, bytes]) -> Principal:
-    """The caller of a request, by X-API-Key or else by Authorization.
+def authenticate(
+    keyring: Keyring, headers: Mapping[bytes, bytes], certificate: str | None = None
+) -> Principal:
+    """The caller of a request, by X-API-Key, else by Authorization, else by the client certificate.
+
+    Where mutual TLS is asked for, `certificate` is the subject of the verified one, and must be known even
+    when a key says more closely who calls.
 
     Raises:
-        ApiError: UNAUTHORIZED without usable credentials, INVALID_API_KEY for an unknown key.
+        ApiError: UNAUTHORIZED without usable credentials, INVALID_API_KEY for an unknown key, FORBIDDEN for a
+            certificate of nobody.
     """
+    owner = None if certificate is None else keyring.by_certificate(certificate)
     key = headers.get(b"x-api-key")
     if key is not None:
         return keyring.by_key(key.decode("latin-1"))
     authorization = headers.get(b"authorization")
+    if authorization is None and owner is not None:
+        return owner
     if authorization is None:
         raise ApiError("UNAUTHORIZED", "send an X-API-Key or a bearer token", headers=CHALLENGE)
     return by_authorization(keyring, authorization.decode("latin-1"))

@@ -1,12 +1,20 @@
 """HTTP/1.1 as uvicorn speaks it, with this server's error shape for bytes that are no request."""
 
+from asyncio import Transport
+
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from reference_server import tls
 from reference_server.errors import envelope
 
 
 class Protocol(HttpToolsProtocol):
     """Answers bytes that are not HTTP with the envelope of P2 9.1 and closes the connection."""
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        """Note whom the client's certificate names; requests find it in their state."""
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, "certificate": tls.subject(transport)}
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what could not be parsed."""

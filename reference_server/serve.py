@@ -7,6 +7,7 @@ import os
 import shutil
 import signal
 import socket
+import ssl
 import sys
 import tempfile
 import threading
@@ -15,7 +16,7 @@ from pathlib import Path
 
 import uvicorn
 
-from reference_server import demo, target
+from reference_server import demo, target, tls
 from reference_server.app import Api
 from reference_server.auth import Keyring
 from reference_server.http_protocol import Protocol
@@ -66,16 +67,22 @@ async def _serve(settings: Settings, db: Path) -> int:
     except OSError as problem:
         print(f"error: cannot listen on {settings.host}:{settings.port}: {problem}", file=sys.stderr)  # noqa: T201
         return 2
+    try:
+        secured = _secured(settings)
+    except tls.UnusableCertificateError as problem:
+        listener.close()
+        print(f"error: cannot serve TLS: {problem}", file=sys.stderr)  # noqa: T201
+        return 2
     storage = SqliteStorage(db, durable=settings.db is not None)
     await storage.open()
     try:
         if not await storage.cities():
             await demo.build(storage, settings)
         world = World(settings, storage, Keyring([]))
-        origin = _origin(settings.host, int(listener.getsockname()[1]))
+        origin = _origin(settings, int(listener.getsockname()[1]))
         await _grant(world, origin, db)
         await simulations.recover(world)
-        await _answer(world, listener, origin)
+        await _answer(world, listener, secured, origin)
         if world.runs is not None:
             await world.runs.close()
     finally:
@@ -128,7 +135,7 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-async def _answer(world: World, listener: socket.socket, origin: str) -> None:
+async def _answer(world: World, listener: socket.socket, secured: ssl.SSLContext | None, origin: str) -> None:
     config = uvicorn.Config(
         Api(world),  # an ASGI application by itself: routing needs the raw path, before percent decoding
         loop="uvloop",
@@ -139,6 +146,7 @@ async def _answer(world: World, listener: socket.socket, origin: str) -> None:
         server_header=False,
         timeout_graceful_shutdown=STOP_GRACE_S,
         ws="none",
+        ssl_context_factory=None if secured is None else lambda config, default: secured,
     )
     server = _Server(config)
     if world.settings.stop_on_stdin_eof:
@@ -174,6 +182,12 @@ def _stop_with_stdin(server: uvicorn.Server) -> None:
     threading.Thread(target=wait, name="stdin-watch", daemon=True).start()
 
 
-def _origin(host: str, port: int) -> str:
-    shown = f"[{host}]" if ":" in host else host
-    return f"http://{shown}:{port}"
+def _secured(settings: Settings) -> ssl.SSLContext | None:
+    if settings.tls_cert is None or settings.tls_key is None:
+        return None
+    return tls.context(settings.tls_cert, settings.tls_key, settings.client_ca, ("http/1.1",))
+
+
+def _origin(settings: Settings, port: int) -> str:
+    shown = f"[{settings.host}]" if ":" in settings.host else settings.host
+    return f"{'http' if settings.tls_cert is None else 'https'}://{shown}:{port}"

@@ -32,3 +32,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     faults: tuple[str, ...] = ()
     stop_on_stdin_eof: bool = False
     require_if_match: bool = False
+    tls_cert: Path | None = None
+    """Certificate chain (PEM) with which every door speaks TLS 1.3; None serves in the clear."""
+    tls_key: Path | None = None
+    tls_ca: Path | None = None
+    """The authority that the target file names."""
+    client_ca: Path | None = None
+    """Clients must show a certificate of this authority (P3 8.2.3)."""

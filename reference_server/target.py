@@ -87,6 +87,8 @@ def write(path: Path, settings: Settings, origin: str, base_url: str, secrets: M
         "declares": declared(settings),
         "provoke": provoked(settings.city),
     }
+    if settings.tls_ca is not None:
+        document["rest"]["ca"] = str(settings.tls_ca.absolute())
     # JSON is YAML; one member per line keeps the messages about a line useful
     lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in document.items()]
     write_private(path, "\n".join(lines) + "\n")
@@ -103,6 +105,8 @@ def _interpreter() -> list[str]:
 def declared(settings: Settings) -> dict[str, Any]:
     """What the target file declares of optional abilities."""
     declares: dict[str, Any] = {"cache_s": 0}
+    if settings.client_ca is not None:
+        declares["mtls"] = True
     if settings.quality_threshold is not None:
         declares["quality_threshold"] = settings.quality_threshold
     return declares

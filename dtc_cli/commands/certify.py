@@ -77,7 +77,7 @@ def certify(
         load(target)
     signer = _signer(key, passphrase_file)
     _writable(out)
-    with bundled.running() if target is None else contextlib.nullcontext(target) as file:
+    with bundled.running(level=wanted) if target is None else contextlib.nullcontext(target) as file:
         run = judge(file, wanted, out, chosen, quiet=json, nonce=_nonce(nonce))
     report, package = _publish(run, out, signer)
     code = _result(report, package, run.folder, json=json)

@@ -83,7 +83,7 @@ def run_part(
 
     level_needed = level_of(select, wanted)
     chosen = secrets.randbelow(2**31) if seed is None else seed
-    with bundled.running() if target is None else contextlib.nullcontext(target) as file:
+    with bundled.running(level=level_needed) if target is None else contextlib.nullcontext(target) as file:
         run = judge(
             file,
             level_needed,

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from dtc_cli.core.model import Level
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
 
@@ -15,24 +16,27 @@ STOP_TIMEOUT_S = 10.0
 
 
 @contextmanager
-def running(extra: tuple[str, ...] = ()) -> Iterator[Path]:
+def running(extra: tuple[str, ...] = (), level: Level = Level.BRONZE) -> Iterator[Path]:
     """Start the reference twin on a free port; yields the target file that it wrote.
 
     The process ends with the block, and also when this process is killed: it watches its standard input.
 
     Args:
         extra: further options of `python -m reference_server`, for example `("--fault", "DTC-P2-013")`.
+        level: what the twin is started for; from gold on every door speaks TLS with certificates of an
+            authority that lives as long as the block (D-12).
 
     Raises:
         DtcError: `reference-twin` when it does not come up.
     """
     with tempfile.TemporaryDirectory(prefix="dtc-reference-") as folder:
         target = Path(folder) / "target.yaml"
+        secured = _secured(Path(folder) / "certs") if level.rank >= Level.GOLD.rank else ()
         errors = (Path(folder) / "stderr.txt").open("w+", encoding="utf-8")
         with errors, subprocess.Popen(  # noqa: S603 - our own interpreter and server
             [
                 sys.executable, "-m", "reference_server", "--port", "0", "--write-target", str(target),
-                "--stop-on-stdin-eof", *extra,
+                "--stop-on-stdin-eof", *secured, *extra,
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -46,6 +50,17 @@ def running(extra: tuple[str, ...] = ()) -> Iterator[Path]:
                 yield target
             finally:
                 _stop(process)
+
+
+def _secured(folder: Path) -> tuple[str, ...]:
+    # cryptography is loaded only where it is needed
+    from dtc_cli.harness import authority
+
+    authority.make(folder)
+    return (
+        "--tls-cert", str(folder / "server.pem"), "--tls-key", str(folder / "server.key"),
+        "--tls-ca", str(folder / "ca.pem"),
+    )  # fmt: skip
 
 
 def _await_ready(process: "subprocess.Popen[str]", errors: Path) -> None:

@@ -97,7 +97,7 @@ def attempt(fault: Fault | None, *, full: bool, seed: int) -> Attempt:
     requirements = catalogue().requirements
     level = requirements[fault.requirement].level if fault else Level.SILVER
     select = fault.requirement if fault and not full else None
-    with running(extra) as file, tempfile.TemporaryDirectory(prefix="dtc-selftest-") as out:
+    with running(extra, level) as file, tempfile.TemporaryDirectory(prefix="dtc-selftest-") as out:
         target = load_target(file)
         run = Run(
             target, level_of(select, level) if select else level, out=Path(out), seed=seed, select=select

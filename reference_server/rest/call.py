@@ -77,6 +77,12 @@ class Call:
         peer = self._scope.get("client")
         return str(peer[0]) if peer else "unknown"
 
+    @property
+    def certificate(self) -> str | None:
+        """Whom the client's certificate names (`tls.subject`); None without one."""
+        found: str | None = self._scope.get("state", {}).get("certificate")
+        return found
+
     def header(self, name: bytes) -> str | None:
         """A request header as text."""
         value = self.headers.get(name)

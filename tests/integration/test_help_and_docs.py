@@ -13,7 +13,7 @@ from dtc_cli.paths import PACKAGE
 ROOT = PACKAGE.parent
 SNAPSHOTS = Path(__file__).parent / "help_snapshots"
 UPDATE = bool(os.environ.get("DTC_UPDATE_SNAPSHOTS"))
-GROUPS = ("keys", "trust")
+GROUPS = ("keys", "trust", "certs")
 
 
 def dtc(*arguments: str) -> "subprocess.CompletedProcess[str]":
