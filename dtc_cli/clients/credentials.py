@@ -11,6 +11,7 @@ from dtc_cli.core.target import Secret, Target
 from dtc_cli.errors import DtcError
 
 API_KEY_HEADER = "X-API-Key"  # P2 4.1
+SIGNING = "signing_key"
 LONGEST_SECRET = 65536
 """Bytes. A device or a dump given as key file would otherwise be read for ever."""
 
@@ -53,10 +54,18 @@ class Credentials:
             else {}
         )
 
+        self.signing_key = (
+            self._resolve(target.signing.secret, target, "auth.signing.secret", SIGNING)
+            if target.signing
+            else ""
+        )
+        """The key with which the run signs messages; empty without `auth.signing`."""
+
     @property
     def secrets(self) -> Mapping[str, str]:
         """Every resolved secret by its name."""
-        return {**self._keys, **self.oauth}
+        signing = {SIGNING: self.signing_key} if self.signing_key else {}
+        return {**self._keys, **self.oauth, **signing}
 
     @property
     def roles(self) -> tuple[str, ...]:
@@ -75,6 +84,11 @@ class Credentials:
             KeyError: when the target file names no such key.
         """
         return NOBODY if name == "none" else Credential(name, {API_KEY_HEADER: self._keys[name]})
+
+    def conceal(self, text: str, name: str) -> str:
+        """The text, kept out of the evidence from now on: a signature made with a key, or a token."""
+        self._redactor.register(text, name)
+        return text
 
     def key_text(self, text: str, name: str) -> Credential:
         """A made-up key, for what a target must refuse; registered although it is no secret."""

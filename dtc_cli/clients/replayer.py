@@ -13,6 +13,7 @@ from dtc_cli.clients.documents import Document, Documents
 from dtc_cli.clients.recorder import Recorder
 from dtc_cli.clients.redaction import SECRET_HEADERS
 from dtc_cli.clients.rest import Outgoing, Rest
+from dtc_cli.clients.track import Seen, Track
 from dtc_cli.clients.validator import TargetValidator, _Raw
 from dtc_cli.core.canonical import sha256_hex
 from dtc_cli.core.runfolder import RunFolder
@@ -147,6 +148,35 @@ class ReplayedRest(Rest):
             and event["reqDigest"] == _digest(redactor.data(outgoing.body))
             and _telling(event["reqHeaders"]) == _telling(redactor.headers(request.headers.multi_items()))
         )
+
+
+class ReplayedTrack(Track):
+    """A conversation as it was recorded: what came then comes now, at the instants of then."""
+
+    def __init__(self, tape: Tape, kind: str, recorder: Recorder) -> None:
+        super().__init__(kind, recorder)
+        self._tape = tape
+
+    def step(
+        self,
+        method: str,
+        url: str,
+        perform: Callable[[], Seen],
+        *,
+        sent: bytes = b"",
+        facts: Mapping[str, str] | None = None,
+        credential: str | None = None,
+    ) -> tuple[Seen, int]:
+        """The recorded step that comes next; `perform` is not called."""
+        what = f"{method} {self.redactor.text(url)}" + (f" as {credential}" if credential else "")
+        event = self._tape.next(self.kind, what, lambda event: self.fits(event, method, url, sent))
+        seen = Seen(
+            status=event["status"],
+            data=self._tape.body(event["respDigest"]),
+            facts=event["respHeaders"],
+            error=event["error"],
+        )
+        return seen, self._tape.repeat(event)
 
 
 class ReplayedValidator(TargetValidator):

@@ -11,7 +11,7 @@ from dtc_cli.commands.options import level as level_named
 from dtc_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from dtc_cli.harness.doctor import Check
+    from dtc_cli.harness.checks import Check
 
 HELP = """Check target file, keys, clock and reachability before a run.
 

@@ -64,6 +64,25 @@ class OAuth(msgspec.Struct, frozen=True):
     client_secret: Secret
 
 
+class Signing(msgspec.Struct, frozen=True):
+    """The key with which the run signs messages (P3 8.4, C-78)."""
+
+    algorithm: str
+    """HMAC-SHA256 (the secret is the key's text) or Ed25519 (the secret is the private key in hex)."""
+    key_id: str
+    secret: Secret
+
+
+class TlsFiles(msgspec.Struct, frozen=True):
+    """Certificates for one door of the target: PEM files."""
+
+    ca: Path | None = None
+    """Authorities of the server's certificate; None: those of the system."""
+    cert: Path | None = None
+    """The run's own certificate, for mutual TLS."""
+    key: Path | None = None
+
+
 class Validator(msgspec.Struct, frozen=True):
     """How the target judges a file (D-11): an argv with `{file}`, or a URL that takes a POST."""
 
@@ -100,6 +119,11 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     provoke: Mapping[str, Any]
     sbom: Path | None = None
     """Bill of materials of the product."""
+    stream_tls: TlsFiles = TlsFiles()
+    mqtt_tls: TlsFiles = TlsFiles()
+    signing: Signing | None = None
+    limits: Mapping[str, Any] = {}
+    """Role to what its messages are limited to: `messages_per_s`, `bytes_per_s` (P3 8.3)."""
     lines: Mapping[str, int]
     """Dotted key to its 1-based line, for messages."""
 
@@ -342,7 +366,23 @@ def _target(data: dict[str, Any], *, source: str, folder: Path, lines: Mapping[s
         declares=dict(data.get("declares", {})),
         provoke=dict(data.get("provoke", {})),
         sbom=folder / data["sbom"] if "sbom" in data else None,
+        stream_tls=_tls_files(data.get("stream", {}), folder),
+        mqtt_tls=_tls_files(data.get("mqtt", {}), folder),
+        signing=Signing(
+            auth["signing"]["algorithm"],
+            auth["signing"]["key_id"],
+            Secret.parse(auth["signing"]["secret"]),
+        )
+        if "signing" in auth
+        else None,
+        limits=dict(data.get("limits", {})),
         lines=dict(lines),
+    )
+
+
+def _tls_files(section: dict[str, Any], folder: Path) -> TlsFiles:
+    return TlsFiles(
+        *(folder / section[key] if key in section else None for key in ("ca", "client_cert", "client_key"))
     )
 
 

@@ -5,10 +5,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from dtc_cli.core.target import OAuth, Secret, Target, Validator
+from dtc_cli.core.target import OAuth, Secret, Signing, Target, Validator
 
 STAND_IN = "dtc-stand-in-for-the-{}-credential-0"
 """A secret in a replay. It is redacted under the name of the real one, so both leave the same evidence."""
+
+SIGNING_STAND_IN = "00" * 32
+"""A signing key in a replay: 32 bytes in hex, so that it serves for either algorithm."""
 
 CLIENT = ("client_id", "client_secret")
 
@@ -33,6 +36,8 @@ def shape(target: Target, secrets: Mapping[str, str]) -> dict[str, Any]:
         "tokenUrl": target.oauth.token_url if target.oauth else None,
         # A list: the redactor blanks members that are named after a secret.
         "client": [_case(secrets[name]) for name in CLIENT] if target.oauth else [],
+        "signing": [target.signing.algorithm, target.signing.key_id] if target.signing else [],
+        "limits": json.dumps(dict(target.limits)),
         "documents": list(target.documents),
         "validator": target.validator is not None,
         "clientCommand": target.client is not None,
@@ -76,8 +81,14 @@ def restore(kept: Mapping[str, Any], run: Mapping[str, Any]) -> Target:
         hazards=tuple(kept["hazards"]),
         declares=json.loads(kept["declares"]),
         provoke=json.loads(kept["provoke"]),
+        signing=_signing(kept.get("signing")),
+        limits=json.loads(kept.get("limits", "{}")),
         lines={},
     )
+
+
+def _signing(kept: list[str] | None) -> Signing | None:
+    return Signing(kept[0], kept[1], Secret("literal", SIGNING_STAND_IN)) if kept else None
 
 
 def _without_command(given: Any) -> Any:

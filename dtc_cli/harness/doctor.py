@@ -23,6 +23,8 @@ from dtc_cli.core.model import LEVELS, Level, Strength
 from dtc_cli.core.target import Target
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
+from dtc_cli.harness import doctor_live as live
+from dtc_cli.harness.checks import Check
 from dtc_cli.harness.outcomes import VectorOutcome
 from dtc_cli.harness.scratch import object_id
 from dtc_cli.harness.twin import Twin
@@ -30,17 +32,6 @@ from dtc_cli.harness.twin import Twin
 MAX_SKEW_S = 300
 """Beyond this the target's instants cannot be judged (DTC-P2-094 allows five minutes)."""
 _PROBE = b'{"version": "1.0.0"}'
-
-
-class Check(msgspec.Struct, frozen=True):
-    """One line of the preflight."""
-
-    check: str
-    status: str
-    """ok, warn, fail or skipped."""
-    detail: str
-    hint: str = ""
-    where: str = ""
 
 
 class Diagnosis(msgspec.Struct, frozen=True):
@@ -184,6 +175,8 @@ class _Examination:
                 yield self._limits()
                 if self.level.rank >= Level.SILVER.rank:
                     yield self._write()
+        if self.level.rank >= Level.GOLD.rank:
+            yield from live.checks(self.twin)
 
     def fingerprint(self) -> dict[str, Any]:
         """Server keys, Server header and OpenAPI digest, as far as they were seen."""

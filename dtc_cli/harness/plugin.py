@@ -8,7 +8,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -50,6 +50,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and open the run."""
     config.addinivalue_line("markers", "verifies(requirement, ...): this test is a vector of a requirement")
+    config.addinivalue_line("markers", "background(watch): this vector judges what a watch sees meanwhile")
     folder: Path | None = config.getoption("--dtc-run")
     recorded: Path | None = config.getoption("--dtc-replay")
     if folder is not None and recorded is not None:
@@ -91,6 +92,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         config.hook.pytest_deselected(items=[item for item in items if item not in planned])
         items[:] = planned
         session.tell("collected", total=len(items))
+        session.watch(items)
 
 
 def vector_of(item: pytest.Item) -> Vector:
@@ -198,6 +200,14 @@ class RunSession:
         twin = Twin(load_target(source), run, self._folder)
         twin.note_target()
         return twin
+
+    def watch(self, items: Iterable[pytest.Item]) -> None:
+        """Start what the vectors want to be watched from the beginning of the run."""
+        for mark in (mark for item in items for mark in item.iter_markers("background")):
+            try:
+                self.twin.background.start(mark.args[0])
+            except VectorOutcome:
+                continue  # the vector will say why, when it asks
 
     def begin(self, vector: Vector) -> None:
         """Events from now on belong to this vector."""

@@ -3,15 +3,25 @@
 import json
 import subprocess
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
+import pytest
+
 from dtc_cli.clients.documents import Documents
-from dtc_cli.clients.replayer import NotRecorded, ReplayedDocuments, ReplayedRest, ReplayedValidator, Tape
+from dtc_cli.clients.replayer import (
+    NotRecorded,
+    ReplayedDocuments,
+    ReplayedRest,
+    ReplayedTrack,
+    ReplayedValidator,
+    Tape,
+)
 from dtc_cli.clients.rest import Rest
+from dtc_cli.clients.track import Track
 from dtc_cli.clients.validator import TargetValidator
 from dtc_cli.core import runfolder
 from dtc_cli.core.model import MatrixLine, Outcome, Vector
@@ -42,6 +52,9 @@ class ReplayedTwin(Twin):
     def _open_clock(self, skew_ms: int) -> RunClock:
         self.tape = Tape(self._recorded, self.recorder)
         return ReplayedClock(self.tape, self.recorder, skew_ms)
+
+    def _track(self, kind: str) -> Track:
+        return ReplayedTrack(self.tape, kind, self.recorder)
 
     def _open_rest(self) -> Rest | None:
         return self._rest_with(partial(ReplayedRest, self.tape))
@@ -90,6 +103,9 @@ class ReplaySession(RunSession):
         recorded = runfolder.read(source)
         self.expected = {line.vector for line in judged(recorded)}
         return ReplayedTwin(recorded, run, self._folder)
+
+    def watch(self, items: Iterable[pytest.Item]) -> None:
+        """Nothing: what was seen in the background is on the tape."""
 
     def judge(self, vector: Vector, raised: BaseException) -> Outcome:
         """As in a run; a vector that meets what another one could not ask again has changed too."""

@@ -15,14 +15,19 @@ vector as blocked, with the id of the requirement to look at, when it cannot be 
 
 import pytest
 
-from dtc_cli.clients.answer import Answer
+from dtc_cli.clients import packets
+from dtc_cli.clients.answer import Answer, TargetUnreachable
 from dtc_cli.clients.credentials import NOBODY, Credential
+from dtc_cli.clients.mqtt import Arrived, MqttLink
 from dtc_cli.clients.rest import quote
+from dtc_cli.clients.stream import Received, StreamLink
+from dtc_cli.clients.tls import Handshake
 from dtc_cli.core.catalogue import load as catalogue
 from dtc_cli.core.model import Outcome
 from dtc_cli.core.records import NOT_BY_DOCUMENT, judge
 from dtc_cli.core.records.cases import Case, judge_answer, load_cases
 from dtc_cli.harness import expect
+from dtc_cli.harness.background import Scene, Watch
 from dtc_cli.harness.outcomes import Blocked, NotApplicable, NotTested, Tolerated, Violation
 from dtc_cli.harness.twin import Twin
 from dtc_cli.paths import SUITES
@@ -32,26 +37,43 @@ __all__ = [
     "NOT_BY_DOCUMENT",
     "RECORD_VECTORS",
     "Answer",
+    "Arrived",
     "Blocked",
     "Case",
     "Credential",
+    "Handshake",
+    "MqttLink",
     "NotApplicable",
     "NotTested",
     "Outcome",
+    "Received",
+    "Scene",
+    "StreamLink",
+    "TargetUnreachable",
     "Tolerated",
     "Twin",
     "Violation",
+    "background",
     "catalogue",
     "expect",
     "judge",
     "judge_answer",
     "load_cases",
+    "packets",
     "quote",
     "verifies",
 ]
 
 RECORD_VECTORS = SUITES / "phase1" / "vectors"
 """The folder of record vectors, found from a checkout and from an installed wheel alike."""
+
+
+def background(watch: Watch) -> pytest.MarkDecorator:
+    """Mark a vector that judges what a watch saw: it runs beside the other vectors from the run's beginning.
+
+    The vector gets what the watch returned from `twin.observed(watch)`.
+    """
+    return pytest.mark.background.with_args(watch)
 
 
 def verifies(

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from functools import cached_property
@@ -11,17 +12,24 @@ from typing import Any
 
 from dtc_cli.clients.credentials import Credential, Credentials
 from dtc_cli.clients.documents import Document, Documents
+from dtc_cli.clients.mqtt import Mqtt
+from dtc_cli.clients.raw import Raw
 from dtc_cli.clients.recorder import Recorder
 from dtc_cli.clients.redaction import Redactor
 from dtc_cli.clients.rest import Rest
+from dtc_cli.clients.stream import Stream
+from dtc_cli.clients.tls import Tls
+from dtc_cli.clients.track import Notebook, Track
 from dtc_cli.clients.validator import TargetValidator
+from dtc_cli.clients.wire import Door
 from dtc_cli.core.chain import genesis
 from dtc_cli.core.records import Judgement, judge_text
 from dtc_cli.core.records.cases import Case
-from dtc_cli.core.target import Target
+from dtc_cli.core.target import Target, TlsFiles
 from dtc_cli.core.target_shape import shape
 from dtc_cli.errors import DtcError
 from dtc_cli.harness import city
+from dtc_cli.harness.background import Background, Scene, Watch
 from dtc_cli.harness.clock import RunClock
 from dtc_cli.harness.journal import Journal
 from dtc_cli.harness.outcomes import NotTested
@@ -55,6 +63,7 @@ class Twin:
             raise
         self.documents = self._open_documents()
         self.validator = self._open_validator()
+        self.background = Background(self._scene, self._track("background"))
 
     @property
     def rest(self) -> Rest:
@@ -71,6 +80,49 @@ class Twin:
     def has_rest(self) -> bool:
         """Whether the target file says where the API is."""
         return self._rest is not None
+
+    @cached_property
+    def stream(self) -> Stream:
+        """The stream port.
+
+        Raises:
+            NotTested: when the target file has no `stream:` section.
+        """
+        return self._stream_on(self._track("stream"))
+
+    @cached_property
+    def mqtt(self) -> Mqtt:
+        """The MQTT port.
+
+        Raises:
+            NotTested: when the target file has no `mqtt:` section.
+        """
+        return self._mqtt_on(self._track("mqtt"))
+
+    @cached_property
+    def raw(self) -> Raw:
+        """The raw port, to all doors that the target file names."""
+        return self._raw_on(self._track("raw"))
+
+    @cached_property
+    def tls(self) -> Tls:
+        """The TLS port, to all doors that the target file names."""
+        return Tls(self.doors, self._track("tls"), self.target.timeout_s)
+
+    @property
+    def doors(self) -> dict[str, Door]:
+        """The doors of the target by name: rest, stream, mqtt, as far as the target file names them."""
+        target = self.target
+        places = (
+            ("rest", target.base_url, TlsFiles(ca=target.ca)),
+            ("stream", target.stream_url, target.stream_tls),
+            ("mqtt", target.mqtt_url, target.mqtt_tls),
+        )
+        return {name: Door(url, files) for name, url, files in places if url}
+
+    def observed(self, watch: Watch) -> Any:
+        """What a watch in the background saw; waits for its end (see `suite.background`)."""
+        return self.background.observation(watch)
 
     @cached_property
     def city(self) -> city.City:
@@ -146,6 +198,10 @@ class Twin:
     def close(self) -> list[str]:
         """Clean up and close; returns what could not be taken back."""
         left = self._clean()
+        self.background.close()
+        for port in ("stream", "mqtt"):
+            if port in self.__dict__:
+                self.__dict__[port].close()
         self.validator.close()
         if self._rest is not None:
             self._rest.close()
@@ -164,6 +220,61 @@ class Twin:
 
     def _clean(self) -> list[str]:
         return self.scratch.clean() if "scratch" in self.__dict__ else []
+
+    def _track(self, kind: str) -> Track:
+        return Track(kind, self.recorder)
+
+    def _stream_on(self, track: Track) -> Stream:
+        doors = self.doors
+        if "stream" not in doors:
+            raise NotTested("the target file names no stream (stream.url)")
+        return Stream(
+            self.target.stream_url or "",
+            doors["stream"],
+            city=self.target.city,
+            credentials=self.credentials,
+            track=track,
+            timeout_s=self.target.timeout_s,
+        )
+
+    def _mqtt_on(self, track: Track) -> Mqtt:
+        doors = self.doors
+        if "mqtt" not in doors:
+            raise NotTested("the target file names no broker (mqtt.url)")
+        return Mqtt(
+            self.target.mqtt_url or "",
+            doors["mqtt"],
+            city=self.target.city,
+            credentials=self.credentials,
+            track=track,
+            timeout_s=self.target.timeout_s,
+        )
+
+    def _raw_on(self, track: Track) -> Raw:
+        return Raw(self.doors, track, self.target.timeout_s)
+
+    def _scene(self, stop: threading.Event) -> tuple[Scene, list[dict[str, Any]], Callable[[], None]]:
+        """Ports for a watch: what they do is written down, and recorded with the observation."""
+        notebook = Notebook(self.recorder)
+        ports: list[Stream | Mqtt] = []
+
+        def opened(port: Any) -> Any:
+            ports.append(port)
+            return port
+
+        def close() -> None:
+            for port in ports:
+                port.close()
+
+        scene = Scene(
+            lambda: opened(self._stream_on(Track("stream", notebook))),
+            lambda: opened(self._mqtt_on(Track("mqtt", notebook))),
+            lambda: self._raw_on(Track("raw", notebook)),
+            self.run_id,
+            self.target.city,
+            stop.wait,
+        )
+        return scene, notebook.lines, close
 
     def _open_clock(self, skew_ms: int) -> RunClock:
         return RunClock(self.recorder, skew_ms)

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dtc_cli.core.canonical import sha256_hex
 from dtc_cli.core.model import MatrixLine, Outcome
 from dtc_cli.core.report.command import LONGEST_INLINE_BODY, MARK, curl, safe_headers
+from dtc_cli.core.report.live_command import mosquitto, wscat
 from dtc_cli.core.report.model import Body, Exchange
 from dtc_cli.core.report.runfile import Event, parse_event
 from dtc_cli.core.runfolder import RunFolder
@@ -139,11 +140,26 @@ def _command(event: Event, headers: Mapping[str, str], credential: str, body: st
         return f"dtc validate {_file(event.resp_digest)}"
     if event.kind == "validator" and event.req_digest:
         return _validation(event.url or "", event.req_digest)
+    if event.kind in ("stream", "mqtt") and event.url:
+        return _live(event, body)
     if event.kind != "http" or not event.url:
         return ""
     if credential and credential != "none" and not any(MARK.search(value) for value in headers.values()):
         headers = {**headers, "X-API-Key": f"[redacted:{credential}]"}
     return curl(event.method or "GET", event.url, headers, body=body, digest=event.req_digest or "")
+
+
+def _live(event: Event, body: str | None) -> str:
+    """A line for a frame or packet that was sent; what came is shown by those before it."""
+    facts = {name.lower(): value for name, value in (event.req_headers or {}).items()}
+    credential, url = event.credential or "", event.url or ""
+    if event.kind == "mqtt":
+        return mosquitto(url, credential, facts, facts.get("payload")) if event.method == "SEND" else ""
+    if event.method == "OPEN":
+        return wscat(url, credential, protocol=facts.get("sec-websocket-protocol", ""), text=None)
+    if event.method == "SEND" and facts.get("frame") == "text" and body is not None:
+        return wscat(url, credential, protocol="wia-dtc-v1", text=body)
+    return ""
 
 
 def _validation(how: str, digest: str) -> str:
