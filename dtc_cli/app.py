@@ -12,7 +12,8 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from dtc_cli import __version__, console
-from dtc_cli.commands import certs, keys, trust
+from dtc_cli.commands import attest, certs, keys, trust
+from dtc_cli.commands.audit import audit
 from dtc_cli.commands.certify import certify
 from dtc_cli.commands.clean import clean
 from dtc_cli.commands.doctor import doctor
@@ -46,12 +47,14 @@ app.command()(clean)
 app.command()(report)
 app.command()(replay)
 app.command()(verify)
+app.command()(audit)
 app.command()(validate)
 app.command()(requirements)
 app.command()(selftest)
 app.add_typer(keys.app, name="keys")
 app.add_typer(trust.app, name="trust")
 app.add_typer(certs.app, name="certs")
+app.add_typer(attest.app, name="attest")
 
 
 def _print_version(wanted: bool) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dtc_cli import console
+from dtc_cli.commands import signers
 from dtc_cli.commands.options import Json
 from dtc_cli.commands.options import level as level_named
 from dtc_cli.errors import DtcError
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from dtc_cli.core.model import Level
     from dtc_cli.core.report import Report
     from dtc_cli.harness.runner import Run
-    from dtc_cli.signing.keys import Key
+    from dtc_cli.signing.dsse import Signer
 
 REPORTS = {"html": "report.html", "json": "report.json", "junit": "junit.xml"}
 """Formats that every run writes, with their file names in `report/` of the run folder."""
@@ -56,6 +57,8 @@ def certify(
         Path | None, typer.Option(help="Private key (PEM) to sign with; default: your own.")
     ] = None,
     passphrase_file: Annotated[Path | None, typer.Option(help="File with the key's passphrase.")] = None,
+    signer: signers.Command = None,
+    signer_key: signers.CommandKey = None,
     nonce: Annotated[str | None, typer.Option(help="Nonce of whoever asked for the run (base64url).")] = None,
     json: Json = False,
 ) -> None:
@@ -75,11 +78,11 @@ def certify(
     # What can be refused at once is refused before the first request, not after the last.
     if target is not None:
         load(target)
-    signer = _signer(key, passphrase_file)
+    who = _signer(key, passphrase_file, signer, signer_key)
     _writable(out)
     with bundled.running(level=wanted) if target is None else contextlib.nullcontext(target) as file:
         run = judge(file, wanted, out, chosen, quiet=json, nonce=_nonce(nonce))
-    report, package = _publish(run, out, signer)
+    report, package = _publish(run, out, who)
     code = _result(report, package, run.folder, json=json)
     if code is not ExitCode.OK:
         raise typer.Exit(int(code))
@@ -99,6 +102,7 @@ def judge(
     fail_fast: bool = False,
     baseline: Path | None = None,
     nonce: str | None = None,
+    mode: str = "self-assessment",
 ) -> "Run":
     """Preflight and run; Ctrl-C closes the run folder before it goes up."""
     from dtc_cli.commands.doctor import print_check
@@ -121,6 +125,7 @@ def judge(
         select=select,
         fail_fast=fail_fast,
         baseline=baseline,
+        mode=mode,
     )
     console.status(f"judging {len(run.plan.vectors)} vectors into {run.folder} (seed {seed})")
     try:
@@ -138,16 +143,20 @@ def judge(
     return run
 
 
-def _signer(key: Path | None, passphrase_file: Path | None) -> "Key":
+def _signer(
+    key: Path | None, passphrase_file: Path | None, command: str | None, command_key: Path | None
+) -> "Signer":
     """The key to sign with; one is made when there is none (D-13)."""
     from dtc_cli.signing import keys
 
+    if command is not None or command_key is not None:
+        return signers.chosen("", None, None, command, command_key)
     if key is not None:
         return keys.load_private(key, keys.passphrase(passphrase_file))
-    signer, made = keys.default_or_make(keys.passphrase(passphrase_file))
+    own, made = keys.default_or_make(keys.passphrase(passphrase_file))
     if made:
-        console.status(f"made a signing key, not encrypted: {signer.path}")
-    return signer
+        console.status(f"made a signing key, not encrypted: {own.path}")
+    return own
 
 
 def _writable(out: Path) -> None:
@@ -183,7 +192,7 @@ def _nonce(text: str | None) -> str | None:
     return text
 
 
-def _publish(run: "Run", out: Path, signer: "Key") -> "tuple[Report, Path]":
+def _publish(run: "Run", out: Path, signer: "Signer") -> "tuple[Report, Path]":
     """Write the reports and the signed package."""
     from dtc_cli.core import report as reporting
     from dtc_cli.reports import FORMATS

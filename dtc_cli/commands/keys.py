@@ -93,7 +93,9 @@ PassphraseEnv = Annotated[
 @app.command(help=GENERATE_HELP)
 def generate(
     name: Annotated[str, typer.Argument(help="Name of the key: letters, digits, _ and -.")] = "default",
-    role: Annotated[str, typer.Option(help="What it is for: vendor, lab, auditor or registry.")] = "vendor",
+    role: Annotated[
+        str, typer.Option(help="What it is for: vendor, lab, auditor, registry or root.")
+    ] = "vendor",
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseEnv = None,
     no_passphrase: Annotated[

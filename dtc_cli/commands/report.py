@@ -17,7 +17,6 @@ from dtc_cli.errors import DtcError
 
 if TYPE_CHECKING:
     from dtc_cli.core.report import Report
-    from dtc_cli.signing.reader import Files
 
 HELP = """Show what a run found, for people (text, html, markdown) or for machines (json, junit and others).
 
@@ -168,12 +167,13 @@ def _run_folder(path: Path) -> Iterator[tuple[Path, Path | None]]:
         return
     from dtc_cli.signing.reader import open_package
     from dtc_cli.signing.refusal import Refusal
+    from dtc_cli.signing.unpacked import lay_out
 
     with tempfile.TemporaryDirectory(prefix="dtc-report-") as temporary:
         folder = Path(temporary)
         try:
             with open_package(path) as files:
-                _lay_out(files, folder)
+                lay_out(files, folder)
         except Refusal as problem:
             raise DtcError(
                 "package-refused",
@@ -184,25 +184,3 @@ def _run_folder(path: Path) -> Iterator[tuple[Path, Path | None]]:
                 exit_code=problem.code,
             ) from problem
         yield folder, path
-
-
-def _lay_out(files: "Files", folder: Path) -> None:
-    """The evidence of a package as a run folder: the same files, the requirements from the catalogue."""
-    from dtc_cli.core import runfolder
-    from dtc_cli.signing import layout
-
-    places = {
-        layout.RUN: runfolder.RUN,
-        layout.MATRIX: runfolder.MATRIX,
-        layout.VECTORS: runfolder.VECTORS,
-        layout.EVENTS: runfolder.EVENTS,
-        layout.CATALOGUE: runfolder.REQUIREMENTS,
-    }
-    (folder / runfolder.BODIES).mkdir()
-    for name in files.names():
-        body = layout.BODY.fullmatch(name)
-        place = f"{runfolder.BODIES}/{body[1]}" if body else places.get(name)
-        if place:
-            with (folder / place).open("wb") as copy:
-                for piece in files.chunks(name):
-                    copy.write(piece)

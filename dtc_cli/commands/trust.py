@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dtc_cli import console
+from dtc_cli.commands import signers
 from dtc_cli.commands.options import Json
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
@@ -85,6 +86,33 @@ Examples:
 Exit codes: 0 nothing, 1 something, 2 not a policy, 5 expired.
 """
 
+SIGN_HELP = """Sign a policy as one of its roots, so that readers can take it in from anywhere.
+
+With --add the signature joins those of other roots in an envelope that exists already.
+
+\b
+Examples:
+  dtc trust sign dtc-trust.json --key root --out dtc-trust.dsse.json
+  dtc trust sign dtc-trust.json --key second-root --out dtc-trust.dsse.json --add
+
+\b
+Exit codes: 0 signed, 2 not a policy, no such key, or the file cannot be written.
+"""
+
+UPDATE_HELP = """Take in the next version of a policy that its roots published.
+
+The version at hand decides: as many of its roots must have signed as it asks for, and the new one must be
+newer. The first version is checked by root keys that you got on another way (--root, each must have signed).
+
+\b
+Examples:
+  dtc trust update dtc-trust.json published.dsse.json
+  dtc trust update dtc-trust.json published.dsse.json --root root.pub --root second-root.pub
+
+\b
+Exit codes: 0 taken in, 2 a file is not readable, 4 refused: not signed by enough roots, or not newer.
+"""
+
 DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]
 PolicyFile = Annotated[Path, typer.Argument(metavar="POLICY", help="The policy file.")]
 KeyFile = Annotated[Path, typer.Argument(metavar="KEY", help="Public key in PEM form.")]
@@ -110,7 +138,7 @@ def init(
 def add(
     file: PolicyFile,
     key: KeyFile,
-    role: Annotated[str, typer.Option(help="vendor, lab, auditor or registry.")],
+    role: Annotated[str, typer.Option(help="vendor, lab, auditor, registry or root.")],
     org: Annotated[str, typer.Option(help="Whose key it is.")],
     since: Annotated[
         datetime | None, typer.Option("--from", formats=DAYS, help="It may sign runs from this day on (UTC).")
@@ -169,6 +197,62 @@ def revoke(
     policy.revoke(changed, keyid, since=moment or "", reason=reason)
     made = policy.write(file, changed)
     console.status(f"policy version {made.version} revokes key {keyid[:16]}")
+
+
+@app.command(help=SIGN_HELP)
+def sign(
+    file: PolicyFile,
+    out: Annotated[Path, typer.Option("--out", help="Envelope to write.")],
+    key: signers.KeyName = "root",
+    passphrase_file: signers.PassphraseFile = None,
+    passphrase_env: signers.PassphraseEnv = None,
+    signer: signers.Command = None,
+    signer_key: signers.CommandKey = None,
+    add: Annotated[bool, typer.Option("--add", help="Join the signatures that are in --out.")] = False,
+) -> None:
+    """See SIGN_HELP."""
+    from dtc_cli.signing import policy, publication
+    from dtc_cli.signing.refusal import Refusal
+
+    policy.read(file)
+    who = signers.chosen(key, passphrase_file, passphrase_env, signer, signer_key)
+    try:
+        made = publication.sign(_bytes(file), who, _bytes(out) if add else None)
+    except Refusal as problem:
+        raise DtcError("usage", problem.reason, where=str(out), hint="sign without --add") from problem
+    signers.write(out, made)
+    console.status(f"wrote {out}")
+
+
+@app.command(help=UPDATE_HELP)
+def update(
+    file: PolicyFile,
+    published: Annotated[Path, typer.Argument(metavar="PUBLISHED", help="The signed envelope.")],
+    root: Annotated[
+        list[Path] | None, typer.Option("--root", help="Public key of a root, for the first version.")
+    ] = None,
+) -> None:
+    """See UPDATE_HELP."""
+    from dtc_cli.signing import policy, publication, trust
+    from dtc_cli.signing.refusal import Refusal
+
+    current = None
+    if file.exists():
+        policy.read(file)
+        current = trust.load(file)
+    try:
+        data, parsed = publication.accept(_bytes(published), current, [_public(key) for key in root or []])
+    except Refusal as problem:
+        raise DtcError(
+            "policy-refused",
+            f"the policy in {published.name} is not taken in",
+            where=str(published),
+            why=problem.reason,
+            hint="ask its publisher; the policy at hand was not changed",
+            exit_code=ExitCode.UNTRUSTED,
+        ) from problem
+    signers.write(file, data)
+    console.status(f"policy version {parsed.version} taken in")
 
 
 @app.command(help=SHOW_HELP)

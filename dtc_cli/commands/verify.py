@@ -15,7 +15,8 @@ if TYPE_CHECKING:
 
 HELP = """Check a signed package: is it unchanged, who signed it, and does its evidence bear out its verdict?
 
-Everything is computed again from the files; no network is used, except for --target. Whom you trust is
+Everything is computed again from the files; no network is used, except for --target. With --replay the
+suites judge the recorded exchanges again, so that no verdict rests on the signer's word. Whom you trust is
 your decision: --trust takes the signer's public key, obtained on another way than the package, or a trust
 policy.
 
@@ -24,6 +25,7 @@ Examples:
   dtc verify dtc-busan-twin-0190a1b2.dtcpack.tar.gz --trust busan-works.pub
   dtc verify package.dtcpack.tar.gz --trust dtc-trust.json --level silver --json
   dtc verify unpacked/ --trust busan-works.pub --nonce q83vEjRWeJCrze8SNFZ4kA
+  dtc verify package.dtcpack.tar.gz --trust busan-works.pub --replay
   dtc verify package.dtcpack.tar.gz --trust busan-works.pub --target https://twin.example/digital-twin-city/v1
 
 \b
@@ -47,6 +49,9 @@ def verify(
         str | None,
         typer.Option(help="Address of a server: is it the one that was judged? (uses the network)"),
     ] = None,
+    replay: Annotated[
+        bool, typer.Option("--replay", help="Judge the recorded exchanges again with the own suites.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """See HELP."""
@@ -56,7 +61,14 @@ def verify(
         raise DtcError(
             "usage", "the nonce is empty", where="--nonce ''", hint="leave --nonce out, or give one"
         )
-    result = run(package, trust, None if level is None else level_named(level), nonce, target=target)
+    result = run(
+        package,
+        trust,
+        None if level is None else level_named(level),
+        nonce,
+        target=target,
+        rejudge=rejudge if replay else None,
+    )
     if json:
         console.emit_json(result.as_dict())
     else:
@@ -66,6 +78,36 @@ def verify(
 
 
 verify.__doc__ = HELP
+
+
+def rejudge(folder: Path) -> str:
+    """Judge a run folder again with the suites of this `dtc`.
+
+    Raises:
+        Refusal: a verdict does not follow from the recorded exchanges.
+        Unavailable: other suites made the run, or it holds too little to be judged again.
+    """
+    from dtc_cli.commands.progress import shown
+    from dtc_cli.exit_codes import ExitCode
+    from dtc_cli.harness import replay
+    from dtc_cli.signing.refusal import Refusal, Unavailable
+
+    try:
+        found = replay.replay(folder, shown)
+    except DtcError as problem:
+        if problem.exit_code is ExitCode.INTEGRITY:
+            raise Refusal(problem.why or problem.what) from problem
+        if problem.exit_code is ExitCode.BUG:
+            raise
+        raise Unavailable(f"{problem.what}: {problem.why}") from problem
+    if not found.differences:
+        return f"{found.judged} verdicts follow from the recorded exchanges"
+    first = found.differences[0]
+    text = f"{len(found.differences)} of {found.judged} verdicts come out otherwise, first {first.vector}: "
+    text += f"recorded {first.recorded}, now {first.replayed}"
+    if not found.same_suites:
+        raise Unavailable(text + "; but other suites than these judged the run")
+    raise Refusal(text)
 
 
 def _print(result: "VerifyResult") -> None:
@@ -78,6 +120,7 @@ def _print(result: "VerifyResult") -> None:
             f"target      {target['name']} {target['version']} of {target['vendor']}, {target['city']}"
         )
         console.out(f"run         {result.summary['runId']}, {result.summary['mode']}")
+        console.out(f"vouched     {result.summary['assessment']}")
     failed = next((check for check in result.checks if check.code is result.exit_code), None)
     why = f"   (check {failed.number}: {failed.reason})" if failed else ""
     authentic = "yes" if result.authentic else "no"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Collection, Mapping
 
 from dtc_cli.core.model import LEVELS, Requirement, Vector
+from dtc_cli.core.sample import Sample
 from dtc_cli.errors import DtcError
 
 GRAMMAR = """\
@@ -16,6 +17,7 @@ terms, separated by commas, of which any may hold:
   check:Pagination        a check of P4 8.3      clause:"P2 4.3"          a clause of the standard
   strength:must           must, should or may    hazard:read              what a vector does to the target
   failed:RUN              what did not pass in that run
+  sample:20%@7            that share of the vectors, drawn with that seed
 A term with ! before it takes away."""
 
 Rule = Callable[[Requirement, Vector], bool]
@@ -57,6 +59,12 @@ def _term(
     if name == "failed":
         failed = frozenset(failed_in(value))
         return lambda _, vector: vector.id in failed
+    if name == "sample":
+        try:
+            sample = Sample.parse(value)
+        except ValueError as problem:
+            raise _unknown(term, str(problem)) from problem
+        return lambda _, vector: sample.holds(vector.id)
     known = {
         "phase": sorted({str(entry.phase) for entry in requirements.values()}),
         "level": [level.value for level in LEVELS],
@@ -68,7 +76,7 @@ def _term(
         ),
     }
     if name not in known:
-        raise _unknown(name, f"there is no selector {name}", ["failed", *known])
+        raise _unknown(name, f"there is no selector {name}", ["failed", "sample", *known])
     return _by_word(name, value, term, known[name])
 
 

@@ -54,10 +54,12 @@ class Run:
         select: str | None = None,
         fail_fast: bool = False,
         baseline: Path | None = None,
+        mode: str = "self-assessment",
     ) -> None:
         entries = catalogue()
         self.target = target
         self._select = select
+        self._mode = mode
         self._nonce = nonce or base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
         self._fail_fast = fail_fast
         self._baseline = baseline
@@ -151,7 +153,7 @@ class Run:
             "format": 1,
             "runId": self.id,
             "status": "running",
-            "mode": "self-assessment",
+            "mode": self._mode,
             "tool": {"name": "dtc", "version": __version__},
             "standard": {**STANDARD, "catalogueDigest": catalogue().digest},
             "suite": {

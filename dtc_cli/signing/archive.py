@@ -8,9 +8,11 @@ import os
 import struct
 import tarfile
 import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
+
+import msgspec
 
 from dtc_cli.signing import layout
 from dtc_cli.signing.refusal import Refusal
@@ -25,7 +27,15 @@ END = bytes(2 * BLOCK)
 MAX_RATIO = 400
 RATIO_FREE_BYTES = 64 * 1024**2
 
-Content = bytes | Path
+
+class Held(msgspec.Struct, frozen=True):
+    """Bytes that lie in another archive and are fetched when they are written."""
+
+    size: int
+    pieces: Callable[[], Iterator[bytes]]
+
+
+Content = bytes | Path | Held
 
 
 def header(name: str, size: int) -> bytes:
@@ -58,15 +68,25 @@ def chunks(content: Content) -> Iterator[bytes]:
     if isinstance(content, bytes):
         yield content
         return
+    if isinstance(content, Held):
+        yield from content.pieces()
+        return
     with content.open("rb") as stream:
         while piece := stream.read(CHUNK):
             yield piece
 
 
+def size_of(content: Content) -> int:
+    """The number of bytes of a content."""
+    if isinstance(content, Held):
+        return content.size
+    return len(content) if isinstance(content, bytes) else content.stat().st_size
+
+
 def _tar(files: Mapping[str, Content]) -> Iterator[bytes]:
     for name in sorted(files):
         content = files[name]
-        size = len(content) if isinstance(content, bytes) else content.stat().st_size
+        size = size_of(content)
         yield header(name, size)
         written = 0
         for piece in chunks(content):

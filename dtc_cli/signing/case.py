@@ -15,7 +15,9 @@ from dtc_cli.signing.reader import Files
 from dtc_cli.signing.trust import Trust, TrustedKey
 
 if TYPE_CHECKING:
+    from dtc_cli.signing.check_beside import Said
     from dtc_cli.signing.check_events import Log
+    from dtc_cli.signing.check_replay import Rejudge
 
 
 class Case:
@@ -25,6 +27,9 @@ class Case:
     sums: bytes
     digests: dict[str, str]
     bundle: Bundle
+    test_result: Bundle
+    beside: dict[str, Bundle]
+    """Statements of others by file name."""
     carried: dict[str, PublicKey]
     """Keys that lie in the package, by keyid: copies for convenience, no reason to trust."""
     statement: dict[str, Any]
@@ -35,6 +40,9 @@ class Case:
     expected: dict[str, Any]
     """The predicate that the evidence amounts to."""
     log: "Log"
+    said: "Said"
+    auditors: tuple[str, ...] = ()
+    """Organisations whose audits count for the level in question."""
 
     def __init__(
         self,
@@ -47,6 +55,8 @@ class Case:
         nonce: str | None,
         target: str | None,
         now: datetime,
+        rejudge: "Rejudge | None" = None,
+        ask_registry: bool = True,
     ) -> None:
         self.path = path
         self.resources = resources
@@ -56,6 +66,8 @@ class Case:
         self.asked_nonce = nonce
         self.asked_target = target
         self.now = now
+        self.rejudge = rejudge
+        self.ask_registry = ask_registry
 
     @property
     def predicate(self) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from dtc_cli.core.chain import profile_bytes
 from dtc_cli.core.model import LEVELS, MatrixLine, Outcome
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
-from dtc_cli.signing import evidence, judgement, layout, statement, strict_json
+from dtc_cli.signing import dsse, evidence, judgement, layout, statement, strict_json, test_result
 from dtc_cli.signing.case import Case
 from dtc_cli.signing.refusal import NotRequired, Refusal, Unavailable
 
@@ -151,6 +151,25 @@ def matrix_recount(case: Case) -> str:
     _same(case, statement.COUNT_MEMBERS)
     reached = case.judgement.achieved.value
     return f"{len(case.judgement.verdicts)} requirements counted again: achieved {reached}, as signed"
+
+
+def summary_signed(case: Case) -> str:
+    """The test-result statement for other programs says what the evidence says, and the same key signed it.
+
+    Raises:
+        Refusal: when it says something else, or its signature does not fit.
+    """
+    found = case.test_result
+    if found.envelope.payload_type != statement.PAYLOAD_TYPE or found.envelope.payload != test_result.make(
+        case.evidence, case.sums
+    ):
+        raise Refusal("test-result.sigstore.json does not follow from the evidence")
+    trusted = case.trust.of(found.keyid) if case.trust else ()
+    try:
+        dsse.verify(found.envelope, [trusted[0].public if trusted else case.carried[found.keyid]])
+    except Refusal as problem:
+        raise Refusal("the signature of test-result.sigstore.json does not fit") from problem
+    return "the in-toto test-result is that of the evidence, by the same key"
 
 
 def matrix_complete(case: Case) -> str:

@@ -127,26 +127,3 @@ def level_reached(case: Case) -> str:
         f", first {result.undecided[0]}" if result.undecided else ""
     )
     raise Refusal(f"{level} is not reached: {undecided}", ExitCode.INCOMPLETE)
-
-
-def audit(case: Case) -> str:
-    """Somebody else looked at it, where the level or the policy asks for that (D-07).
-
-    Raises:
-        Refusal: UNTRUSTED: Gold and Platinum are not believed on a self-assessment.
-        NotRequired: the level needs no audit.
-    """
-    level = case.level
-    needed = case.trust.need(level).require if case.trust else ()
-    asked = [role for role in ("auditor", "registry") if role in needed]
-    if level in AUDITED:
-        raise Refusal(
-            f"the requirements of {level} are met, but self-assessed: an audit has to stand beside the run",
-            ExitCode.UNTRUSTED,
-        )
-    if asked:
-        raise Refusal(
-            f"the policy asks for a statement of {' and '.join(asked)} for {level}; the package has none",
-            ExitCode.UNTRUSTED,
-        )
-    raise NotRequired(f"{level} may be self-assessed")

@@ -15,12 +15,14 @@ ROLES_OF_MODE = {
 
 
 def bundle_format(case: Case) -> str:
-    """The run's bundle is a Sigstore bundle with one signature, and the one key beside it is its key.
+    """Every bundle is a Sigstore bundle with one signature, and the keys beside them are their keys.
 
     Raises:
         Refusal: with what is wrong.
     """
-    case.bundle = bundle.parse(case.files.read(layout.RUN_BUNDLE, bundle.MAX_BYTES), layout.RUN_BUNDLE)
+    case.bundle = _bundle(case, layout.RUN_BUNDLE)
+    case.test_result = _bundle(case, layout.TEST_RESULT)
+    case.beside = {name: _bundle(case, name) for name in case.files.names() if layout.BESIDE.fullmatch(name)}
     case.carried = {}
     for name in case.files.names():
         match = layout.KEY_FILE.fullmatch(name)
@@ -34,8 +36,9 @@ def bundle_format(case: Case) -> str:
         if public_keys.keyid(key) != match[1] or public_keys.to_pem(key) != data:
             raise Refusal(f"{name} is not the key that its name says")
         case.carried[match[1]] = key
-    if set(case.carried) != {case.bundle.keyid}:
-        raise Refusal(f"{layout.KEYS} does not hold the one key of the signature, {short(case.bundle.keyid)}")
+    signers = {case.bundle.keyid} | {found.keyid for found in case.beside.values()}
+    if set(case.carried) != signers or case.test_result.keyid != case.bundle.keyid:
+        raise Refusal(f"{layout.KEYS} does not hold exactly the keys of the signatures")
     return f"Sigstore bundle v0.3, one signature, hint {short(case.bundle.keyid)}" + (
         f"; {case.bundle.log_entries} log entries or time stamps, on which nothing rests"
         if case.bundle.log_entries
@@ -170,6 +173,10 @@ def trust_current(case: Case) -> str:
 def short(digest: str) -> str:
     """The first 16 digits of a digest, for people."""
     return digest[:16]
+
+
+def _bundle(case: Case, name: str) -> bundle.Bundle:
+    return bundle.parse(case.files.read(name, bundle.MAX_BYTES), name)
 
 
 def _valid(case: Case) -> str:

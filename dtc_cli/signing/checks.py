@@ -30,6 +30,9 @@ class Status(StrEnum):
     NOT_REQUIRED = "not-required"
 
 
+MET = (Status.PASS, Status.NOT_REQUIRED)
+
+
 class Step(msgspec.Struct, frozen=True, kw_only=True):
     """One check that can be made."""
 
@@ -77,7 +80,7 @@ def authentic(checks: Iterable[Check]) -> bool:
 
 
 def _make(number: int, step: Step, case: Case, made: Mapping[str, Check]) -> Check:
-    missing = next((name for name in step.needs if made[name].status is not Status.PASS), None)
+    missing = next((name for name in step.needs if made[name].status not in MET), None)
     code: ExitCode | None = None
     follows = False
     if missing is not None:

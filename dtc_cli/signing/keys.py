@@ -21,7 +21,7 @@ from dtc_cli.signing.pkcs8 import PrivateKey
 from dtc_cli.signing.public_keys import PublicKey, UnusableKeyError
 
 DEFAULT_NAME = "default"
-ROLES = ("vendor", "lab", "auditor", "registry")
+ROLES = ("vendor", "lab", "auditor", "registry", "root")
 PRIVATE, PUBLIC, FACTS = ".pem", ".pub", ".json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 

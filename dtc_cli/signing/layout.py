@@ -9,6 +9,8 @@ SUMS = "SHA256SUMS"
 RUN_BUNDLE = "attestations/run.sigstore.json"
 EVIDENCE, EXPORTS, ATTESTATIONS, KEYS = "evidence/", "exports/", "attestations/", "keys/"
 
+TEST_RESULT = "attestations/test-result.sigstore.json"
+
 RUN = "evidence/run.json"
 MATRIX = "evidence/matrix.jsonl"
 VERDICTS = "evidence/requirements.json"
@@ -28,6 +30,8 @@ MAX_NAME = 100
 SEGMENT = r"[A-Za-z0-9_][A-Za-z0-9._-]*"
 NAME = re.compile(rf"{SEGMENT}(?:/{SEGMENT})*")
 KEY_FILE = re.compile(r"keys/([0-9a-f]{64})\.pub")
+BESIDE = re.compile(r"attestations/(audit|vsa)-([0-9a-f]{16})\.sigstore\.json")
+"""Statements that others add later, each named after the first 16 digits of its key."""
 BODY = re.compile(r"evidence/bodies/([0-9a-f]{64})")
 LINE = re.compile(r"([0-9a-f]{64})  (.+)")
 
@@ -60,6 +64,11 @@ def distinct(names: Iterable[str]) -> None:
             if parent in seen:
                 raise Refusal(f"{seen[parent]} is both a file and a folder")
             parent = parent.rpartition("/")[0]
+
+
+def beside(kind: str, keyid: str) -> str:
+    """The place of another one's statement: `audit` or `vsa`."""
+    return f"{ATTESTATIONS}{kind}-{keyid[:16]}.sigstore.json"
 
 
 def covered(name: str) -> bool:

@@ -19,6 +19,7 @@ from dtc_cli.signing import (
     public_keys,
     statement,
     strict_json,
+    test_result,
 )
 from dtc_cli.signing.dsse import Signer
 from dtc_cli.signing.reader import MappedFiles
@@ -116,9 +117,11 @@ def sign(
     files = MappedFiles(contents)
     sums = layout.render_sums({name: files.digest(name) for name in files.names()})
     payload = statement.make(facts, files, sums)
+    summary = test_result.make(facts, sums)
     return {
         **contents,
         layout.SUMS: sums,
+        layout.TEST_RESULT: bundle.render(dsse.sign(summary, statement.PAYLOAD_TYPE, key)),
         layout.RUN_BUNDLE: bundle.render(dsse.sign(payload, statement.PAYLOAD_TYPE, key)),
         f"{layout.KEYS}{key.keyid}.pub": public_keys.to_pem(key.public),
     }

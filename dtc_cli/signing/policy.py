@@ -15,6 +15,8 @@ from dtc_cli.signing.refusal import Refusal
 from dtc_cli.signing.trust import MAX_AGE_DAYS, Trust
 
 Policy = dict[str, Any]
+ROOT = "root"
+"""The role of those who publish the policy itself."""
 SOON = timedelta(days=30)
 
 
@@ -106,7 +108,8 @@ def add_key(
     entry = {"keyid": keyid, "publicKeyPem": public_keys.to_pem(key).decode(), "org": org}
     limits = {"validFrom": valid_from, "validUntil": valid_until}
     entry |= {name: text for name, text in limits.items() if text is not None}
-    group = policy["roles"].setdefault(role, {"keys": []})
+    groups = policy if role == ROOT else policy["roles"]
+    group = groups.setdefault("roots" if role == ROOT else role, {"keys": []})
     group["keys"] = [other for other in group["keys"] if _keyid(other) != keyid] + [entry]
 
 
@@ -156,6 +159,8 @@ def _of_keys(policy: Trust, now: datetime) -> Iterator[str]:
 
 
 def _of_roles(policy: Trust) -> Iterator[str]:
+    if 0 < len({key.keyid for key in policy.roots}) < policy.root_threshold:
+        yield f"its next version needs {policy.root_threshold} roots and it has {len(policy.roots)}"
     good = [key for key in policy.keys if policy.revocation(key.keyid) is None]
     for role, threshold in policy.thresholds.items():
         count = len({key.keyid for key in good if key.role == role})

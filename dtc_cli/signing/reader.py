@@ -52,6 +52,10 @@ class Files(ABC):
             raise Refusal(f"{name} is larger than {limit} bytes")
         return b"".join(self.chunks(name))
 
+    def content(self, name: str) -> archive.Content:
+        """The file as something that can be packed again while this package is open."""
+        return archive.Held(self.size(name), lambda: self.chunks(name))
+
     def digest(self, name: str) -> str:
         """SHA-256 (hex) of the content."""
         whole = hashlib.sha256()
@@ -92,8 +96,7 @@ class MappedFiles(Files):
 
     def size(self, name: str) -> int:
         """Size in bytes."""
-        content = self._contents[name]
-        return len(content) if isinstance(content, bytes) else content.stat().st_size
+        return archive.size_of(self._contents[name])
 
     def chunks(self, name: str) -> Iterator[bytes]:
         """The content in pieces."""

@@ -37,6 +37,8 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     require: tuple[str, ...] = ()
     distinct_org: bool = False
     auditors: int = 1
+    sample: int | None = None
+    """Least share of vectors in percent that an audit ran again; None: the usual one."""
 
 
 class Revocation(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,6 +63,9 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
     """Accepted suite digests; None: any."""
     catalogues: tuple[str, ...] | None = None
     revoked: tuple[Revocation, ...] = ()
+    roots: tuple[TrustedKey, ...] = ()
+    """Who publishes the next version of the policy."""
+    root_threshold: int = 1
     version: int = 1
     expires: datetime | None = None
 
@@ -91,6 +96,8 @@ def load(path: Path) -> Trust:
     if len(data) > MAX_BYTES:
         raise _broken(path, f"it is larger than {MAX_BYTES} bytes")
     try:
+        if b'"payloadType"' in data:
+            raise Refusal("it is a published policy: dtc trust update takes it in, checked by its roots")
         return _one_key(data, path) if data.lstrip().startswith(b"-----BEGIN") else parse(data, str(path))
     except Refusal as problem:
         raise _broken(path, problem.reason) from problem
@@ -124,6 +131,8 @@ def parse(data: bytes, source: str) -> Trust:
             )
             for entry in value.get("revoked", [])
         ),
+        roots=tuple(_key("root", entry) for entry in value.get("roots", {}).get("keys", ())),
+        root_threshold=value.get("roots", {}).get("threshold", 1),
         version=value["version"],
         expires=_instant(value.get("expires")),
     )
@@ -167,6 +176,7 @@ def _need(entry: dict[str, Any]) -> Need:
         require=tuple(entry.get("require", ())),
         distinct_org=entry.get("distinctOrg", False),
         auditors=entry.get("auditors", 1),
+        sample=entry.get("sample"),
     )
 
 

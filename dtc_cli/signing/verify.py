@@ -8,10 +8,21 @@ from typing import Any
 import msgspec
 
 from dtc_cli.core import catalogue as catalogues
+from dtc_cli.core.canonical import sha256_hex
 from dtc_cli.core.catalogue import Catalogue
 from dtc_cli.core.model import Level
 from dtc_cli.exit_codes import ExitCode
-from dtc_cli.signing import check_events, check_evidence, check_files, check_level, check_signer, checks
+from dtc_cli.signing import (
+    check_beside,
+    check_events,
+    check_evidence,
+    check_files,
+    check_level,
+    check_replay,
+    check_signer,
+    checks,
+    layout,
+)
 from dtc_cli.signing import trust as trusts
 from dtc_cli.signing.case import Case
 from dtc_cli.signing.checks import Check, Step
@@ -40,16 +51,35 @@ STEPS = (
     Step(name="matrix.closed", run=check_evidence.matrix_closed, needs=(READ,)),
     Step(name="matrix.complete", run=check_evidence.matrix_complete, needs=(READ,), authenticity=False),
     Step(name="matrix.recount", run=check_evidence.matrix_recount, needs=(READ, SIGNED)),
+    Step(name="matrix.summary", run=check_evidence.summary_signed, needs=(READ, SIGNED)),
     Step(name="skips.justified", run=check_evidence.skips_justified, needs=(READ,), authenticity=False),
     Step(name="events.chain", run=check_events.chain, needs=(READ, SIGNED)),
     Step(name="events.matrix", run=check_events.ties, needs=("events.chain",)),
     Step(name="events.bodies", run=check_events.bodies, needs=("events.chain",), authenticity=False),
+    Step(
+        name="evidence.replay",
+        run=check_replay.replayed,
+        needs=("events.matrix", "events.bodies"),
+        authenticity=False,
+    ),
+    Step(name="beside.statements", run=check_beside.statements, needs=(READ, SIGNED)),
     Step(name="time.clock", run=check_level.clock, needs=(SIGNED,)),
     Step(name="time.freshness", run=check_level.freshness, needs=(SIGNED,), authenticity=False),
     Step(name="nonce.match", run=check_level.nonce, needs=(SIGNED,), authenticity=False),
     Step(name="target.match", run=check_level.target, needs=(SIGNED,), authenticity=False),
     Step(name="level.reached", run=check_level.level_reached, needs=("matrix.recount",), authenticity=False),
-    Step(name="audit.endorsed", run=check_level.audit, needs=("level.reached",), authenticity=False),
+    Step(
+        name="audit.endorsed",
+        run=check_beside.audited,
+        needs=("level.reached", "beside.statements", "signer.role"),
+        authenticity=False,
+    ),
+    Step(
+        name="verdict.endorsed",
+        run=check_beside.decided,
+        needs=("level.reached", "beside.statements"),
+        authenticity=False,
+    ),
 )
 
 
@@ -67,6 +97,10 @@ class VerifyResult(msgspec.Struct, frozen=True, kw_only=True):
     exit_code: ExitCode
     trusted: bool
     """Whether the reader's policy knows the signer."""
+    statements: dict[str, str]
+    """File name to SHA-256 (hex) of every bundle in the package; empty when it could not be read."""
+    payload_digest: str
+    """SHA-256 (hex) of the signed run statement; empty when there is none."""
     summary: dict[str, Any]
     """Run id, target, times and digest as signed; empty when nothing could be read."""
 
@@ -100,6 +134,8 @@ def verify(
     nonce: str | None = None,
     *,
     target: str | None = None,
+    ask_registry: bool = True,
+    rejudge: check_replay.Rejudge | None = None,
     now: datetime | None = None,
     catalogue: Catalogue | None = None,
 ) -> VerifyResult:
@@ -111,6 +147,9 @@ def verify(
         level: the level in question; None: the one that the run claims.
         nonce: what the reader gave the signer before the run, in base64url.
         target: address of a server to compare with the one that was judged; None: no network is used.
+        ask_registry: whether a verdict of the registry counts that the policy asks for; the registry itself
+            leaves it out.
+        rejudge: judges the recorded exchanges again (`--replay`); None: the verdicts are taken as recorded.
         now: the present instant, for tests; the system's clock otherwise.
         catalogue: the standard to recompute the closed world from; the installed one otherwise.
 
@@ -127,6 +166,8 @@ def verify(
             nonce=nonce,
             target=target,
             now=now or datetime.now(UTC),
+            rejudge=rejudge,
+            ask_registry=ask_registry,
         )
         made = checks.run(STEPS, case)
         known = any(check.name == "statement.schema" and check.status is checks.Status.PASS for check in made)
@@ -139,8 +180,24 @@ def verify(
             level=case.level if known else level,
             exit_code=code,
             trusted=any(check.name == "signer.role" and check.status is checks.Status.PASS for check in made),
+            statements=_statements(case) if known else {},
+            payload_digest=sha256_hex(case.bundle.envelope.payload) if known else "",
             summary=_summary(case) if known else {},
         )
+
+
+def _statements(case: Case) -> dict[str, str]:
+    names = (layout.RUN_BUNDLE, layout.TEST_RESULT, *case.beside)
+    return {name: case.files.digest(name) for name in names if name in case.files}
+
+
+def _assessment(case: Case) -> str:
+    """Who vouches for the result, in words that cannot be mistaken for more."""
+    if case.auditors:
+        return "audited by " + ", ".join(case.auditors)
+    if any(entry.role in ("lab", "auditor") for entry in getattr(case, "signer", ())):
+        return "run by a laboratory or auditor; no further audit counts for this level"
+    return "self-assessment: the maker of the run vouches for it alone"
 
 
 def _summary(case: Case) -> dict[str, Any]:
@@ -148,6 +205,7 @@ def _summary(case: Case) -> dict[str, Any]:
     return {
         "runId": predicate["runId"],
         "mode": predicate["mode"],
+        "assessment": _assessment(case),
         "target": {name: predicate["target"][name] for name in ("name", "vendor", "version", "city")},
         "standard": {name: predicate["standard"][name] for name in ("id", "version")},
         "level": predicate["level"],

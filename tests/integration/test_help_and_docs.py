@@ -8,12 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from dtc_cli.app import app
 from dtc_cli.paths import PACKAGE
 
 ROOT = PACKAGE.parent
 SNAPSHOTS = Path(__file__).parent / "help_snapshots"
 UPDATE = bool(os.environ.get("DTC_UPDATE_SNAPSHOTS"))
-GROUPS = ("keys", "trust", "certs")
+GROUPS = tuple(str(group.name) for group in app.registered_groups)
 
 
 def dtc(*arguments: str) -> "subprocess.CompletedProcess[str]":

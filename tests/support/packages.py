@@ -23,6 +23,7 @@ from dtc_cli.signing import (
     package,
     public_keys,
     statement,
+    test_result,
 )
 from dtc_cli.signing.keys import Key
 from dtc_cli.signing.reader import MappedFiles, open_package
@@ -120,9 +121,11 @@ def resigned(
         tweak(value)
         payload = canonical_json(value)
     who = signer or key()
+    summary = test_result.make(evidence.read(files), sums)
     contents |= {
         layout.SUMS: sums,
         layout.RUN_BUNDLE: bundle.render(dsse.sign(payload, statement.PAYLOAD_TYPE, who)),
+        layout.TEST_RESULT: bundle.render(dsse.sign(summary, statement.PAYLOAD_TYPE, who)),
         f"{layout.KEYS}{who.keyid}.pub": public_keys.to_pem(who.public),
     }
     return pack(contents, folder / "resigned.dtcpack.tar.gz")

@@ -36,6 +36,7 @@ def test_layout_and_list(tmp_path: Path) -> None:
     assert beside == [
         "SHA256SUMS",
         "attestations/run.sigstore.json",
+        "attestations/test-result.sigstore.json",
         "evidence/events.jsonl",
         "evidence/matrix.jsonl",
         "evidence/profile.json",
@@ -56,7 +57,7 @@ def test_two_packages_of_a_run_differ_in_the_signature_only(tmp_path: Path) -> N
     run = runs.make(tmp_path / "run", catalogue())
     one = unpack(package.build(run, tmp_path / "one", {}, key()))
     two = unpack(package.build(run, tmp_path / "two", {}, key()))
-    assert {name for name in one if one[name] != two[name]} <= {layout.RUN_BUNDLE}
+    assert {name for name in one if one[name] != two[name]} <= {layout.RUN_BUNDLE, layout.TEST_RESULT}
     deterministic = [
         package.build(run, tmp_path / folder, {}, ed_key()).read_bytes() for folder in ("a", "b")
     ]

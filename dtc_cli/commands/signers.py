@@ -1,0 +1,101 @@
+"""The options that say whose key signs, the same for every command that signs a statement."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from dtc_cli.errors import DtcError
+
+if TYPE_CHECKING:
+    from dtc_cli.signing.dsse import Signer
+
+KeyName = Annotated[
+    str, typer.Option("--key", help="Your key that signs: its name in the key folder, or a PEM file.")
+]
+PassphraseFile = Annotated[
+    Path | None, typer.Option("--passphrase-file", help="File whose first line is the passphrase.")
+]
+PassphraseEnv = Annotated[
+    str | None, typer.Option("--passphrase-env", help="Environment variable that holds the passphrase.")
+]
+Command = Annotated[
+    str | None,
+    typer.Option(
+        "--signer", metavar="cmd:PROGRAM", help="Program that signs stdin (HSM, KMS); needs --signer-key."
+    ),
+]
+CommandKey = Annotated[
+    Path | None, typer.Option("--signer-key", help="Public key (PEM) of the key that --signer signs with.")
+]
+
+
+def chosen(
+    key: str,
+    passphrase_file: Path | None = None,
+    passphrase_env: str | None = None,
+    command: str | None = None,
+    command_key: Path | None = None,
+) -> "Signer":
+    """The signer that the options name; a person at the terminal is asked for a passphrase.
+
+    Raises:
+        DtcError: when options contradict each other, or the key cannot be used.
+    """
+    from dtc_cli.commands.keys import ask_passphrase
+    from dtc_cli.signing import external, keys, passphrase
+
+    if (command is None) != (command_key is None):
+        raise DtcError(
+            "usage",
+            "--signer and --signer-key belong together",
+            where="--signer",
+            hint='--signer "cmd:./sign-with-token" --signer-key token.pub',
+        )
+    if command is not None and command_key is not None:
+        return external.from_text(command, read(command_key))
+    source = passphrase.chosen(
+        passphrase_file, passphrase_env, lambda: ask_passphrase("passphrase of the key")
+    )
+    return keys.load(key, source)
+
+
+def read(path: Path, limit: int = 1024 * 1024) -> bytes:
+    """The bytes of a small file that an option names.
+
+    Raises:
+        DtcError: `not-readable`.
+    """
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(limit + 1)
+    except OSError as problem:
+        raise DtcError(
+            "not-readable",
+            f"{path} cannot be read",
+            where=str(path),
+            why=problem.strerror or "",
+            hint="name a file that you may read",
+        ) from problem
+    if len(data) > limit:
+        raise DtcError("not-readable", f"{path} is larger than {limit} bytes", where=str(path))
+    return data
+
+
+def write(path: Path, data: bytes) -> None:
+    """Write a result file whole.
+
+    Raises:
+        DtcError: `not-written`.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as problem:
+        raise DtcError(
+            "not-written",
+            f"{path} cannot be written",
+            where=str(path),
+            why=problem.strerror or str(problem),
+            hint="name a file in a folder that you may write",
+        ) from problem
