@@ -81,10 +81,12 @@ async def _serve(settings: Settings, db: Path) -> int:
         world = World(settings, storage, Keyring([]))
         origin = _origin(settings, int(listener.getsockname()[1]))
         await _grant(world, origin, db)
+        await world.messaging.recall()
         await simulations.recover(world)
         await _answer(world, listener, secured, origin)
         if world.runs is not None:
             await world.runs.close()
+        await world.messaging.close()
     finally:
         await storage.close()
     return 0

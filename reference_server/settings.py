@@ -1,5 +1,6 @@
 """What a server is started with."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import msgspec
@@ -39,3 +40,5 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The authority that the target file names."""
     client_ca: Path | None = None
     """Clients must show a certificate of this authority (P3 8.2.3)."""
+    alert_thresholds: Mapping[str, float] = msgspec.field(default_factory=lambda: {"air_quality": 100.0})
+    """A reading above its parameter's threshold raises an alert (D-34; P4 7.2)."""

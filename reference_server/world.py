@@ -21,6 +21,9 @@ class World:
         self.started = time.monotonic()
         self.ready = False
         self.runs: Runs | None = None
+        from reference_server.messaging.hub import Hub  # its parts know the world
+
+        self.messaging = Hub(self)
         self.answers: Counter[tuple[str, str, int]] = Counter()
         """Answers so far, by method, operation and status."""
         self.readings: Counter[str] = Counter()

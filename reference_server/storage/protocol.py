@@ -50,6 +50,32 @@ class Event(msgspec.Struct, frozen=True):
     body: bytes | None
 
 
+class Change(msgspec.Struct, frozen=True):
+    """A committed event as listeners hear of it; `city` is a number, `type` that of an object."""
+
+    city: int
+    kind: str
+    entity: str
+    action: str
+    at: int
+    revision: int
+    body: str | None
+    type: str = ""
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """Committed readings of a sensor; `stored` is how many were new or replaced another value.
+
+    `origin` is whatever the writer gave along with them.
+    """
+
+    sensor: int
+    readings: Sequence["Reading"]
+    stored: int
+    at: int
+    origin: Any
+
+
 class Condition(msgspec.Struct, frozen=True):
     """A comparison of a property.
 
@@ -206,8 +232,8 @@ class Transaction(Protocol):
     def put_entity(self, city: int, kind: str, item: Mapping[str, Any], old: Row | None) -> int:
         """Store one of those; its new revision."""
 
-    def add_readings(self, sensor: int, readings: Sequence[Reading]) -> tuple[int, int]:
-        """Append readings: (new ones, ones that replaced another value)."""
+    def add_readings(self, sensor: int, readings: Sequence[Reading], origin: Any = None) -> tuple[int, int]:
+        """Append readings: (new ones, ones that replaced another value); listeners are told the origin."""
 
     def latest_of(self, sensor: int) -> list[Reading]:
         """The newest reading of each parameter of a sensor."""
@@ -236,6 +262,15 @@ class Storage(Protocol):
 
     async def write(self, actor: str, change: Callable[[Transaction], T], at: int | None = None) -> T:
         """Run a change; its result, once it is committed."""
+
+    def listen(self, listener: "Callable[[Sequence[Change | Measured]], None]") -> None:
+        """Tell somebody of what is committed from now on, in order and before its writer hears."""
+
+    def city_numbered(self, city: int) -> str | None:
+        """The id of the city of that number."""
+
+    def sensor_numbered(self, sensor: int) -> tuple[int, Row] | None:
+        """The city's number and the row of the sensor of that number."""
 
     async def city(self, city_id: str) -> CityRow | None:
         """The city of that id."""

@@ -19,10 +19,12 @@ from reference_server.geometry import Box
 from reference_server.storage import queries, replay, series
 from reference_server.storage.protocol import (
     Bucket,
+    Change,
     CityRow,
     CityState,
     CredentialRow,
     Event,
+    Measured,
     ObjectQuery,
     Page,
     Reading,
@@ -31,7 +33,7 @@ from reference_server.storage.protocol import (
     Transaction,
 )
 from reference_server.storage.schema import PRAGMAS, SCHEMA_VERSION, TABLES
-from reference_server.storage.transaction import read_city, read_entity, read_row
+from reference_server.storage.transaction import ROW, read_city, read_entity, read_row
 from reference_server.storage.writer import Writer
 
 T = TypeVar("T")
@@ -98,6 +100,21 @@ class SqliteStorage:
         """Run a change in the writer thread; its result, once it is committed."""
         result: T = await self._writer.submit(actor, change, at)
         return result
+
+    def listen(self, listener: Callable[[Sequence[Change | Measured]], None]) -> None:
+        """Tell somebody of what is committed from now on."""
+        self._writer.listener = listener
+
+    def city_numbered(self, city: int) -> str | None:
+        """The id of the city of that number."""
+        found = self._keyed.execute("SELECT id FROM city WHERE no = ?", (city,)).fetchone()
+        return None if found is None else str(found[0])
+
+    def sensor_numbered(self, sensor: int) -> tuple[int, Row] | None:
+        """The city's number and the row of the sensor of that number."""
+        query = f"SELECT city, {ROW} FROM sensor WHERE no = ?"  # noqa: S608 - a constant
+        found = self._keyed.execute(query, (sensor,)).fetchone()
+        return None if found is None else (int(found[0]), Row(*found[1:]))
 
     async def city(self, city_id: str) -> CityRow | None:
         """The city of that id."""

@@ -9,7 +9,15 @@ import orjson
 from reference_server import geometry, instants
 from reference_server.storage import series
 from reference_server.storage.properties import scalars
-from reference_server.storage.protocol import CityRow, CredentialRow, Reading, Remembered, Row
+from reference_server.storage.protocol import (
+    Change,
+    CityRow,
+    CredentialRow,
+    Measured,
+    Reading,
+    Remembered,
+    Row,
+)
 
 DAY_US = 86_400 * instants.MICROS
 ROADLIKE = ("Road", "Bridge")
@@ -26,6 +34,7 @@ class SqliteTransaction:
         last = connection.execute("SELECT coalesce(max(seq), 0), coalesce(max(at), 0) FROM event").fetchone()
         self._seq, self._last = int(last[0]), int(last[1])
         self._series = series.SeriesWriter(connection)
+        self._changes: list[Change | Measured] = []
 
     def begin(self, actor: str, at: int | None) -> None:
         """Start a change at the present (or, for generated history, at `at`).
@@ -33,8 +42,13 @@ class SqliteTransaction:
         Never before an earlier change.
         """
         self.actor = actor
+        self._changes = []
         self.at = max(instants.now_us() if at is None else at, self._last + 1)
         self._last = self.at
+
+    def changes(self) -> "list[Change | Measured]":
+        """What this change did, for those who listen."""
+        return self._changes
 
     def forget(self) -> None:
         """Drop what was remembered of a change that was rolled back; numbers and instants only ever grow."""
@@ -111,7 +125,8 @@ class SqliteTransaction:
             self._count_object(city, previous, -1)
         self._index(city, no, stored, box)
         self._count_object(city, stored, +1)
-        self._event(city, "object", stored["id"], "created" if old is None else "updated", number, text)
+        action = "created" if old is None else "updated"
+        self._event(city, "object", stored["id"], action, number, text, stored["type"])
         return number
 
     def delete_object(self, city: int, row: Row) -> None:
@@ -120,7 +135,7 @@ class SqliteTransaction:
         self._unindex(city, row.no, previous)
         self._sql.execute("DELETE FROM object WHERE no = ?", (row.no,))
         self._count_object(city, previous, -1)
-        self._event(city, "object", row.id, "deleted", self._next(), None)
+        self._event(city, "object", row.id, "deleted", self._next(), None, row.type)
 
     def outside(self, city: int, box: geometry.Box) -> Iterable[Row]:
         """The objects that do not lie wholly within a box."""
@@ -192,12 +207,14 @@ class SqliteTransaction:
         self._count_sensor(city, orjson.loads(row.body), -1)
         self._event(city, "sensor", row.id, "deleted", self._next(), None)
 
-    def add_readings(self, sensor: int, readings: Sequence[Reading]) -> tuple[int, int]:
+    def add_readings(self, sensor: int, readings: Sequence[Reading], origin: Any = None) -> tuple[int, int]:
         """Append readings: how many are new.
 
         And how many replaced another value of the same instant (D-31).
         """
-        return self._series.add(sensor, readings)
+        new, replaced = self._series.add(sensor, readings)
+        self._changes.append(Measured(sensor, readings, new + replaced, self.at, origin))
+        return new, replaced
 
     def latest_of(self, sensor: int) -> list[Reading]:
         """The newest reading of each parameter of a sensor."""
@@ -267,12 +284,15 @@ class SqliteTransaction:
         self._seq += 1
         return self._seq
 
-    def _event(self, city: int, kind: str, entity: str, action: str, seq: int, body: str | None) -> None:
+    def _event(
+        self, city: int, kind: str, entity: str, action: str, seq: int, body: str | None, of_type: str = ""
+    ) -> None:
         self._sql.execute(
             "INSERT INTO event (seq, city, kind, entity, action, at, actor, revision, body)"
             " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (seq, city, kind, entity, action, self.at, self.actor, seq, body),
         )
+        self._changes.append(Change(city, kind, entity, action, self.at, seq, body, of_type))
 
     def _stamp(self, metadata: Any, previous: dict[str, Any] | None, revision: int) -> dict[str, Any]:
         """Metadata with the server's own instants; `created` stays what it was."""

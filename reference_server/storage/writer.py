@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from reference_server.errors import ApiError
+from reference_server.storage.protocol import Change, Measured
 from reference_server.storage.transaction import SqliteTransaction
 
 GROUP_LIMIT = 512
@@ -20,6 +21,9 @@ GROUP_LIMIT = 512
 GROUP_TIME_S = 0.02
 """How long a commit collects changes that are already waiting, at most."""
 
+Changes = list[Change | Measured]
+Listener = Callable[[Changes], None]
+Done = tuple["asyncio.Future[Any]", Any, BaseException | None, Changes]
 Job = tuple[str, Callable[[Any], Any], int | None, "asyncio.Future[Any]"]
 
 
@@ -31,6 +35,8 @@ class Writer:
         self._jobs: queue.SimpleQueue[Job | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="storage-writer", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.listener: Listener | None = None
+        """Hears of committed changes, in the event loop, before their callers do."""
 
     def start(self) -> None:
         """Begin to write for the running event loop."""
@@ -57,7 +63,7 @@ class Writer:
             group: list[Job] = []
             job = self._jobs.get()
             deadline = time.monotonic() + GROUP_TIME_S
-            done: list[tuple[asyncio.Future[Any], Any, BaseException | None]] = []
+            done: list[Done] = []
             connection.execute("BEGIN IMMEDIATE")
             while job is not None:
                 group.append(job)
@@ -72,9 +78,7 @@ class Writer:
             self._finish(connection, transaction, done)
         connection.close()
 
-    def _apply(
-        self, connection: sqlite3.Connection, transaction: SqliteTransaction, job: Job
-    ) -> tuple["asyncio.Future[Any]", Any, BaseException | None]:
+    def _apply(self, connection: sqlite3.Connection, transaction: SqliteTransaction, job: Job) -> Done:
         actor, change, at, future = job
         connection.execute("SAVEPOINT change")
         try:
@@ -84,15 +88,15 @@ class Writer:
             connection.execute("ROLLBACK TO change")
             connection.execute("RELEASE change")
             transaction.forget()
-            return future, None, problem
+            return future, None, problem, []
         connection.execute("RELEASE change")
-        return future, result, None
+        return future, result, None, transaction.changes()
 
     def _finish(
         self,
         connection: sqlite3.Connection,
         transaction: SqliteTransaction,
-        done: list[tuple["asyncio.Future[Any]", Any, BaseException | None]],
+        done: list[Done],
     ) -> None:
         try:
             connection.execute("COMMIT")
@@ -101,13 +105,15 @@ class Writer:
             transaction.forget()
             failure = ApiError("SERVICE_UNAVAILABLE", "the change could not be stored")
             failure.__cause__ = problem
-            done = [(future, None, error or failure) for future, _, error in done]
+            done = [(future, None, error or failure, []) for future, _, error, _ in done]
         if done and self._loop is not None:
-            self._loop.call_soon_threadsafe(_resolve, done)
+            self._loop.call_soon_threadsafe(_resolve, done, self.listener)
 
 
-def _resolve(done: list[tuple["asyncio.Future[Any]", Any, BaseException | None]]) -> None:
-    for future, result, problem in done:
+def _resolve(done: list[Done], listener: Listener | None) -> None:
+    for future, result, problem, changes in done:
+        if listener is not None and changes:
+            listener(changes)
         if future.done():  # the caller went away; what it asked for is written all the same
             continue
         if problem is not None:

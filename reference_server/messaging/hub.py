@@ -1,0 +1,79 @@
+"""The parts of messaging, joined to a world."""
+
+from typing import TYPE_CHECKING
+
+import orjson
+
+from reference_server.auth import Principal
+from reference_server.messaging import topics
+from reference_server.messaging.bus import Bus
+from reference_server.messaging.directory import Directory, Spoken
+from reference_server.messaging.ingest import Ingest
+from reference_server.messaging.messages import Message
+from reference_server.messaging.publisher import (
+    Publisher,
+    by_parameter,
+    device_message,
+    reading_message,
+    service_message,
+)
+from reference_server.storage.protocol import SensorQuery
+
+if TYPE_CHECKING:
+    from reference_server.world import World
+
+MAX_LATEST = 10_000
+"""Newest readings handed out at one subscription, at most."""
+PAGE = 500
+
+
+class Hub:
+    """One for the process."""
+
+    def __init__(self, world: "World") -> None:
+        self._world = world
+        self.bus = Bus()
+        self.directory = Directory(world)
+        self.ingest = Ingest(world, self.bus, self.directory)
+        self.publisher = Publisher(self.bus, self.directory, world.settings.alert_thresholds)
+        world.storage.listen(self.publisher.heard)
+
+    async def recall(self) -> None:
+        """Retain again what the storage knows of services and devices; for the start of a process."""
+        for city in await self._world.storage.cities():
+            for row in await self._world.storage.entities(city.no, "service"):
+                self.bus.retained.keep(service_message(city.id, orjson.loads(row.body), row.updated))
+            after = 0
+            while True:
+                page = await self._world.storage.sensors(SensorQuery(city=city.no, limit=PAGE, after=after))
+                for row in page.rows:
+                    self.bus.retained.keep(device_message(city.id, row.id, orjson.loads(row.body)))
+                if len(page.rows) < PAGE:
+                    break
+                after = page.rows[-1].no
+
+    async def latest(self, caller: Principal, pattern: str) -> list[Message]:
+        """The newest reading of each sensor's parameter that a filter matches, as unnumbered messages."""
+        made: list[Message] = []
+        levels = pattern.split("/")
+        for city in await self._world.storage.cities():
+            wanted = caller.cities is None or city.id in caller.cities
+            if not wanted or (len(levels) > 1 and levels[1] not in ("+", "#", city.id)):
+                continue
+            after = 0
+            while len(made) < MAX_LATEST:
+                page = await self._world.storage.sensors(SensorQuery(city=city.no, limit=PAGE, after=after))
+                newest = await self._world.storage.latest([row.no for row in page.rows])
+                for row in page.rows:
+                    names = Spoken(city.id, row.id, row.type, None)
+                    for parameter, group in by_parameter(newest[row.no]).items():
+                        if topics.matches(pattern, topics.reading(city.id, row.type, row.id, parameter)):
+                            made.append(reading_message(names, group))
+                if len(page.rows) < PAGE:
+                    break
+                after = page.rows[-1].no
+        return made[:MAX_LATEST]
+
+    async def close(self) -> None:
+        """Wait until what was taken in is stored."""
+        await self.ingest.drain()
