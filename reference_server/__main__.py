@@ -57,6 +57,13 @@ def _serve(arguments: Sequence[str]) -> int:
     parser.add_argument(
         "--require-if-match", action="store_true", help="refuse changes without If-Match (428)"
     )
+    parser.add_argument(
+        "--mqtt-port",
+        type=_port,
+        default=0,
+        metavar="PORT",
+        help="0 takes a free one, none opens no MQTT door",
+    )
     _tls_options(parser)
     parser.add_argument("--stop-on-stdin-eof", action="store_true", help="end when stdin closes")
     _fault_option(parser)
@@ -86,9 +93,19 @@ def _serve(arguments: Sequence[str]) -> int:
             tls_key=options.tls_key,
             tls_ca=options.tls_ca,
             client_ca=options.client_ca,
+            client_cert=options.client_cert,
+            client_key=options.client_key,
+            mqtt_port=options.mqtt_port,
             stop_on_stdin_eof=options.stop_on_stdin_eof,
         )
     )
+
+
+def _port(text: str) -> int | None:
+    number = None if text == "none" else int(text)
+    if number is not None and not 0 <= number <= 65535:
+        raise ValueError("a port lies in 0..65535")
+    return number
 
 
 def _tls_options(parser: argparse.ArgumentParser) -> None:
@@ -103,6 +120,10 @@ def _tls_options(parser: argparse.ArgumentParser) -> None:
         metavar="PEM",
         help="mutual TLS: clients need a certificate of this authority",
     )
+    parser.add_argument(
+        "--client-cert", type=Path, metavar="PEM", help="client certificate for the target file"
+    )
+    parser.add_argument("--client-key", type=Path, metavar="PEM", help="its private key")
 
 
 def _certs(arguments: Sequence[str]) -> int:

@@ -14,12 +14,15 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import uvicorn
+import uvloop
 
 from reference_server import demo, target, tls
 from reference_server.app import Api
 from reference_server.auth import Keyring
 from reference_server.http_protocol import Protocol
+from reference_server.mqtt import door
 from reference_server.services import simulations
 from reference_server.settings import BASE_PATH, Settings
 from reference_server.storage.protocol import CredentialRow, Transaction
@@ -33,12 +36,17 @@ def run(settings: Settings) -> int:
     """Serve until told to stop; the exit code of the process."""
     if settings.db is not None:
         settings.db.parent.mkdir(parents=True, exist_ok=True)
-        return asyncio.run(_serve(settings, settings.db))
+        return _run(settings, settings.db)
     folder = Path(tempfile.mkdtemp(prefix="dtc-twin-"))
     try:
-        return asyncio.run(_serve(settings, folder / "twin.db"))
+        return _run(settings, folder / "twin.db")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _run(settings: Settings, db: Path) -> int:
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        return runner.run(_serve(settings, db))
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -62,28 +70,49 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 async def _serve(settings: Settings, db: Path) -> int:
-    try:
-        listener = listen(settings.host, settings.port)
-    except OSError as problem:
-        print(f"error: cannot listen on {settings.host}:{settings.port}: {problem}", file=sys.stderr)  # noqa: T201
-        return 2
-    try:
-        secured = _secured(settings)
-    except tls.UnusableCertificateError as problem:
-        listener.close()
-        print(f"error: cannot serve TLS: {problem}", file=sys.stderr)  # noqa: T201
-        return 2
+    with contextlib.ExitStack() as stack:
+        try:
+            secured = _secured(settings)
+            listener = stack.enter_context(listen(settings.host, settings.port))
+            mqtt = None
+            if settings.mqtt_port is not None:
+                mqtt = stack.enter_context(listen(door.host(settings), settings.mqtt_port))
+        except tls.UnusableCertificateError as problem:
+            print(f"error: cannot serve TLS: {problem}", file=sys.stderr)  # noqa: T201
+            return 2
+        except OSError as problem:
+            print(f"error: cannot listen on {settings.host}: {problem}", file=sys.stderr)  # noqa: T201
+            return 2
+        return await _with_storage(settings, db, Doors(listener, mqtt, secured))
+
+
+class Doors(msgspec.Struct, frozen=True):
+    """Bound sockets, and the TLS that all of them speak."""
+
+    rest: socket.socket
+    mqtt: socket.socket | None
+    secured: ssl.SSLContext | None
+
+    def addresses(self, settings: Settings) -> target.Addresses:
+        """Where clients find the doors."""
+        origin = _origin(settings, int(self.rest.getsockname()[1]))
+        mqtt = None if self.mqtt is None else door.address(settings, self.mqtt)
+        return target.Addresses(origin, origin + BASE_PATH, None, mqtt)
+
+
+async def _with_storage(settings: Settings, db: Path, doors: Doors) -> int:
     storage = SqliteStorage(db, durable=settings.db is not None)
     await storage.open()
     try:
         if not await storage.cities():
             await demo.build(storage, settings)
         world = World(settings, storage, Keyring([]))
-        origin = _origin(settings, int(listener.getsockname()[1]))
-        await _grant(world, origin, db)
+        addresses = doors.addresses(settings)
+        await _grant(world, addresses, db)
         await world.messaging.recall()
         await simulations.recover(world)
-        await _answer(world, listener, secured, origin)
+        async with door.opened(world, doors.mqtt, doors.secured):
+            await _answer(world, doors, addresses)
         if world.runs is not None:
             await world.runs.close()
         await world.messaging.close()
@@ -92,7 +121,7 @@ async def _serve(settings: Settings, db: Path) -> int:
     return 0
 
 
-async def _grant(world: World, origin: str, db: Path) -> None:
+async def _grant(world: World, addresses: target.Addresses, db: Path) -> None:
     """Give out fresh keys with the target file.
 
     Without one, keep what the database knows or make an admin key.
@@ -102,7 +131,7 @@ async def _grant(world: World, origin: str, db: Path) -> None:
     if settings.write_target is not None:
         secrets, rows = target.credentials(settings)
         await _store(world, rows)
-        target.write(settings.write_target, settings, origin, origin + BASE_PATH, secrets)
+        target.write(settings.write_target, settings, addresses, secrets)
     elif not known:
         secrets, rows = target.credentials(settings)
         await _store(world, rows[:1])
@@ -137,7 +166,8 @@ class _Server(uvicorn.Server):
                 loop.remove_signal_handler(number)
 
 
-async def _answer(world: World, listener: socket.socket, secured: ssl.SSLContext | None, origin: str) -> None:
+async def _answer(world: World, doors: Doors, addresses: target.Addresses) -> None:
+    secured = doors.secured
     config = uvicorn.Config(
         Api(world),  # an ASGI application by itself: routing needs the raw path, before percent decoding
         loop="uvloop",
@@ -153,24 +183,23 @@ async def _answer(world: World, listener: socket.socket, secured: ssl.SSLContext
     server = _Server(config)
     if world.settings.stop_on_stdin_eof:
         _stop_with_stdin(server)
-    listener.listen(2048)
+    doors.rest.listen(2048)
     world.ready = True
     settings = world.settings
     print(  # noqa: T201 - the announcement is the program's output
         json.dumps(
             {
                 "ready": True,
-                "rest": origin + BASE_PATH,
-                "stream": None,
-                "mqtt": None,
+                "rest": addresses.rest,
+                "stream": addresses.stream,
+                "mqtt": addresses.mqtt,
                 "target": None if settings.write_target is None else str(settings.write_target),
                 "pid": os.getpid(),
             }
         ),
         flush=True,
     )
-    with listener:
-        await server.serve(sockets=[listener])
+    await server.serve(sockets=[doors.rest])
 
 
 def _stop_with_stdin(server: uvicorn.Server) -> None:

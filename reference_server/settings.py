@@ -38,7 +38,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     tls_key: Path | None = None
     tls_ca: Path | None = None
     """The authority that the target file names."""
+    client_cert: Path | None = None
+    """Certificate that the target file tells clients to show, with its key."""
+    client_key: Path | None = None
     client_ca: Path | None = None
     """Clients must show a certificate of this authority (P3 8.2.3)."""
     alert_thresholds: Mapping[str, float] = msgspec.field(default_factory=lambda: {"air_quality": 100.0})
     """A reading above its parameter's threshold raises an alert (D-34; P4 7.2)."""
+    mqtt_port: int | None = 0
+    """None opens no MQTT door; 0 takes a free port. Without TLS it listens on the loopback only."""

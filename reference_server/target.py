@@ -27,6 +27,15 @@ class Grant(msgspec.Struct, frozen=True):
     kind: str = "key"
 
 
+class Addresses(msgspec.Struct, frozen=True):
+    """Where the doors of a running twin are; None for one that is closed."""
+
+    origin: str
+    rest: str
+    stream: str | None
+    mqtt: str | None
+
+
 GRANTS = (
     Grant("admin", "admin", everywhere=True),
     Grant("operator", "operator"),
@@ -60,7 +69,7 @@ def credentials(settings: Settings) -> tuple[dict[str, str], list[CredentialRow]
     return secrets, rows
 
 
-def write(path: Path, settings: Settings, origin: str, base_url: str, secrets: Mapping[str, str]) -> None:
+def write(path: Path, settings: Settings, addresses: Addresses, secrets: Mapping[str, str]) -> None:
     """Write the target file, and each secret into a file of its own that only the owner can read."""
     path = path.absolute()
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -70,7 +79,7 @@ def write(path: Path, settings: Settings, origin: str, base_url: str, secrets: M
         write_private(key_file, secret)
         files[name] = f"file:{key_file}"
     oauth = {
-        "token_url": f"{origin}/oauth/token",
+        "token_url": f"{addresses.origin}/oauth/token",
         "client_id": "dtc-client",
         "client_secret": files.pop("dtc-client"),
     }
@@ -80,18 +89,28 @@ def write(path: Path, settings: Settings, origin: str, base_url: str, secrets: M
         "target": {"name": "Reference twin", "vendor": "dtc", "version": VERSION},
         "city": settings.city,
         "other_city": {"id": OTHER_CITY},
-        "rest": {"base_url": base_url, "timeout_s": 10},
+        "rest": {"base_url": addresses.rest, "timeout_s": 10},
         "auth": {"api_keys": files, "oauth": oauth},
         "validator": {"command": validator},
         "hazards": ["read", "write", "destructive", "load", "security"],
         "declares": declared(settings),
         "provoke": provoked(settings.city),
     }
-    if settings.tls_ca is not None:
-        document["rest"]["ca"] = str(settings.tls_ca.absolute())
+    document |= {name: {"url": url} for name, url in (("mqtt", addresses.mqtt),) if url is not None}
+    for section in ("rest", "mqtt"):
+        if section in document:
+            document[section] |= _certificates(settings, client=section != "rest")
     # JSON is YAML; one member per line keeps the messages about a line useful
     lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in document.items()]
     write_private(path, "\n".join(lines) + "\n")
+
+
+def _certificates(settings: Settings, *, client: bool) -> dict[str, str]:
+    """What a client needs to speak TLS with a door."""
+    files = {"ca": settings.tls_ca}
+    if client:
+        files |= {"client_cert": settings.client_cert, "client_key": settings.client_key}
+    return {name: str(path.absolute()) for name, path in files.items() if path is not None}
 
 
 def _interpreter() -> list[str]:

@@ -6,7 +6,7 @@ import traceback
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import mqtt5
 from mqtt5 import ConnAckPacket, ConnAckReasonCode, DisconnectPacket, PubAckPacket, PubRecPacket
@@ -27,6 +27,7 @@ from reference_server.mqtt.session import (
 )
 
 CONNECT_TIMEOUT_S = 10.0
+CONNECT_HEAD = 0x10
 KEEP_ALIVE_S = 60  # P3 4.2.1
 KEEP_ALIVE_FACTOR = 1.5  # MQTT 5 section 3.1.2.10
 RECEIVE_MAX = 1000
@@ -83,11 +84,10 @@ class Connection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Wait for a CONNECT, though not for long."""
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker
-        self._transport = transport
+        self._transport = cast(asyncio.Transport, transport)
         self._live.add(self)
         self._loop = asyncio.get_running_loop()
-        transport.set_write_buffer_limits(CLOGGED_BYTES)
+        self._transport.set_write_buffer_limits(CLOGGED_BYTES)
         self._heard = self._loop.time()
         self._patience = CONNECT_TIMEOUT_S
         self._timer = self._loop.call_later(CONNECT_TIMEOUT_S, self._tick)
@@ -118,6 +118,8 @@ class Connection(asyncio.Protocol):
             self._buffer += data
             data = bytes(self._buffer)
         start = 0
+        if self.session is None and data[0] != CONNECT_HEAD:
+            self._close()  # nothing is said to those who do not speak MQTT
         try:
             while not self._ended and start + 1 < len(data):
                 length = strict.size(data, start, MAX_PACKET)
@@ -141,9 +143,6 @@ class Connection(asyncio.Protocol):
     def _packet(self, raw: bytes) -> None:
         kind = raw[0] >> 4
         if self.session is None:
-            if kind != strict.CONNECT:
-                self._close()  # nothing is said to those who do not speak MQTT
-                return
             if packets.protocol_level(raw) is not None:
                 self._transport.write(packets.OLD_VERSION_REFUSED)
                 self._close()
@@ -190,18 +189,17 @@ class Connection(asyncio.Protocol):
         """Send a message; False when it is larger than the client takes (P3 4.2.1: 262144)."""
         topic = delivery.message.topic
         alias = self._aliases_out.get(topic)
-        if alias is not None:
-            raw = delivery.packet(expiry, "", alias).write()
-        else:
-            fresh = len(self._aliases_out) + 1 if len(self._aliases_out) < self._alias_max else None
-            raw = delivery.packet(expiry, topic, fresh).write()
-            if self._max_packet is not None and len(raw) > self._max_packet and fresh is not None:
-                fresh = None
-                raw = delivery.packet(expiry, topic, None).write()
-            if fresh is not None:
-                self._aliases_out[topic] = fresh
+        fresh = None
+        if alias is None and len(self._aliases_out) < self._alias_max:
+            alias = fresh = len(self._aliases_out) + 1
+        try:
+            raw = delivery.packet(expiry, topic if alias == fresh else "", alias).write()
+        except (ValueError, OverflowError):  # another door let pass what MQTT cannot say
+            return False
         if self._max_packet is not None and len(raw) > self._max_packet:
             return False
+        if fresh is not None:
+            self._aliases_out[topic] = fresh
         self._write(raw)
         return True
 

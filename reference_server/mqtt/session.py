@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 MAX_QUEUED = 100_000
 MAX_QUEUED_BYTES = 64 * 1024 * 1024
 """What waits for one session; a message that would go beyond is dropped and counted."""
+MAX_EXPIRY_S = 0xFFFF_FFFF
+"""The longest message expiry interval that a packet can state."""
 ACK, RECEIVED, COMPLETE = "PUBACK", "PUBREC", "PUBCOMP"
 """What an outgoing message waits for."""
 
@@ -164,7 +166,7 @@ class Session:
         left = remaining(delivery.message)
         if left is not None and left <= 0 and not delivery.dup:
             return False
-        sent = self.link.publish(delivery, None if left is None else max(left, 1))
+        sent = self.link.publish(delivery, None if left is None else min(max(left, 1), MAX_EXPIRY_S))
         if not sent:
             self.dropped += 1
         return sent
