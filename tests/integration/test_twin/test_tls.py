@@ -10,9 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 import httpx
+import mqtt5
 import pytest
 
 from tests.integration.test_twin.conftest import CITY, ROOT, Twin
+from tests.support.mqtt_client import Client, Closed
 
 Start = Callable[..., Twin]
 
@@ -87,6 +89,10 @@ def test_tls_1_3_is_spoken_and_nothing_older(secured: Start, certs: Path) -> Non
             "TLS_AES_256_GCM_SHA384",
             "TLS_CHACHA20_POLY1305_SHA256",
         }
+    assert twin.settings["mqtt"] == {"url": twin.announced["mqtt"], "ca": str(certs / "ca.pem")}
+    assert mqtt_login(twin.announced["mqtt"], trusting(certs), twin.key("viewer")) == 0
+    with pytest.raises((Closed, ConnectionError)):
+        Client(twin.announced["mqtt"].replace("mqtts", "mqtt")).login(twin.key("viewer"))
     old = trusting(certs)
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     with pytest.raises(httpx.ConnectError):
@@ -111,6 +117,21 @@ def test_mutual_tls(secured: Start, certs: Path, tmp_path: Path) -> None:
     foreign.load_cert_chain(tmp_path / "viewer.pem", tmp_path / "viewer.key")
     with pytest.raises(httpx.TransportError):
         city(twin, foreign)
+    url = twin.announced["mqtt"]
+    assert url.startswith("mqtts://")
+    assert mqtt_login(url, trusting(certs, "viewer"), None) == 0
+    assert mqtt_login(url, trusting(certs, "viewer"), twin.key("operator")) == 0
+    assert mqtt_login(url, trusting(certs, "nobody"), twin.key("operator")) == 0x87
+    for context in (trusting(certs), foreign):
+        with pytest.raises((ssl.SSLError, Closed, ConnectionError)):
+            mqtt_login(url, context, twin.key("operator"))
+
+
+def mqtt_login(url: str, context: ssl.SSLContext, key: str | None) -> int:
+    with Client(url, tls=context) as client:
+        user = {} if key is None else {"username": "api-key", "password": key.encode()}
+        client.send(mqtt5.ConnectPacket("tls", **user))  # type: ignore[arg-type]
+        return int(client.get(mqtt5.ConnAckPacket).reason_code)
 
 
 @pytest.mark.parametrize(
