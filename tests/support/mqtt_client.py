@@ -24,7 +24,11 @@ class Client:
         assert parts.hostname is not None
         assert parts.port is not None
         raw = socket.create_connection((parts.hostname, parts.port), timeout=PATIENCE_S)
-        self.sock = raw if tls is None else tls.wrap_socket(raw, server_hostname=parts.hostname)
+        try:
+            self.sock = raw if tls is None else tls.wrap_socket(raw, server_hostname=parts.hostname)
+        except OSError:
+            raw.close()
+            raise
         self.seen: list[Any] = []
         self.connack: mqtt5.ConnAckPacket | None = None
         self._buffer = b""

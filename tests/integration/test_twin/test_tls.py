@@ -91,8 +91,8 @@ def test_tls_1_3_is_spoken_and_nothing_older(secured: Start, certs: Path) -> Non
         }
     assert twin.settings["mqtt"] == {"url": twin.announced["mqtt"], "ca": str(certs / "ca.pem")}
     assert mqtt_login(twin.announced["mqtt"], trusting(certs), twin.key("viewer")) == 0
-    with pytest.raises((Closed, ConnectionError)):
-        Client(twin.announced["mqtt"].replace("mqtts", "mqtt")).login(twin.key("viewer"))
+    with Client(twin.announced["mqtt"]) as plain, pytest.raises((Closed, ConnectionError, ValueError)):
+        plain.login(twin.key("viewer"))
     old = trusting(certs)
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     with pytest.raises(httpx.ConnectError):
