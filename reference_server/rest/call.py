@@ -12,10 +12,13 @@ from starlette.types import Receive, Scope
 from reference_server import jsonio
 from reference_server.auth import Principal
 from reference_server.errors import ApiError
+from reference_server.services import json_patch, patches
 from reference_server.services.cities import City
 from reference_server.world import World
 
 JSON = b"application/json"
+MERGE_PATCH = "application/merge-patch+json"
+JSON_PATCH = "application/json-patch+json"
 MAX_QUERY = 16 * 1024
 MAX_FIELDS = 200
 
@@ -139,6 +142,18 @@ class Call:
         self.require_media_type("application/json", *media_types)
         return jsonio.body_object(await self.raw())
 
+    async def change(self) -> patches.Change:
+        """The partial update in the body: a merge patch (RFC 7396), or a JSON Patch (RFC 6902) if it says so.
+
+        Raises:
+            ApiError: UNSUPPORTED_MEDIA_TYPE, MALFORMED_REQUEST, VALIDATION_ERROR.
+        """
+        kind = self.require_media_type("application/json", MERGE_PATCH, JSON_PATCH)
+        if kind != JSON_PATCH:
+            return patches.merging(jsonio.body_object(await self.raw()))
+        operations = jsonio.body_value(await self.raw())
+        return lambda document: json_patch.apply(document, operations)
+
     def require_media_type(self, *accepted: str) -> str:
         """The media type of the body, one of the accepted.
 
@@ -155,7 +170,9 @@ class Call:
             or encoding != "identity"
         ):
             details = {"accepted": list(accepted)}
-            raise ApiError("UNSUPPORTED_MEDIA_TYPE", f"the body must be {' or '.join(accepted)}", details)
+            names = ", ".join(accepted)
+            headers = {"accept-patch" if self.method == "PATCH" else "accept-post": names}
+            raise ApiError("UNSUPPORTED_MEDIA_TYPE", f"the body must be {names}", details, headers=headers)
         return kind
 
 

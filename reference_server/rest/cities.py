@@ -15,8 +15,8 @@ async def read(call: Call) -> Reply:
 
 
 async def patch(call: Call) -> Reply:
-    """PATCH /cities/{cityId}: RFC 7396, answered with the city as it is now."""
-    change = await call.json_object("application/merge-patch+json")
+    """PATCH /cities/{cityId}: RFC 7396 or RFC 6902, answered with the city as it is now."""
+    change = await call.change()
     city = await cities.patch(call.world, call.city, change, call.actor, expected_revision(call))
     return reply_json(await cities.shown(call.world, city), headers={"etag": etag(city.row.revision)})
 

@@ -42,8 +42,8 @@ async def read(call: Call) -> Reply:
 
 
 async def patch(call: Call) -> Reply:
-    """PATCH /cities/{cityId}/objects/{objectId}: RFC 7396, answered with the object as it is now."""
-    change = await call.json_object("application/merge-patch+json")
+    """PATCH /cities/{cityId}/objects/{objectId}: RFC 7396 or 6902, answered with the object as it is."""
+    change = await call.change()
     row = await objects.patch(
         call.world, call.city, call.params["objectId"], change, call.actor, expected_revision(call)
     )

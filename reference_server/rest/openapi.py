@@ -10,9 +10,10 @@ from typing import Any
 from reference_server import VERSION
 from reference_server.auth import DELETE, MANAGE, MEASURE, READ, WRITE
 from reference_server.rest import routes
-from reference_server.rest.call import Call, Reply, reply_json
+from reference_server.rest.call import JSON_PATCH, MERGE_PATCH, Call, Reply, reply_json
+from reference_server.rest.examples import EXAMPLES
 from reference_server.rest.routes import Route
-from reference_server.rest.schemas import COMPONENTS, COUNT, INSTANT, SHAPES, TEXT, Schema, ref
+from reference_server.rest.schemas import COMPONENTS, COUNT, DURATION, INSTANT, SHAPES, TEXT, Schema, ref
 from reference_server.settings import BASE_PATH
 
 PAGING: dict[str, Schema] = {
@@ -25,12 +26,22 @@ PAGING: dict[str, Schema] = {
     "offset": {**COUNT, "default": 0},
 }
 SPAN: dict[str, Schema] = {"start": INSTANT, "end": INSTANT}
+WORD: Schema = {"type": "string", "pattern": r"^[^\x00]*$"}
+WORDS: Schema = {**WORD, "minLength": 1}
+_DEGREES = r"-?[0-9]{1,3}(\.[0-9]{1,12})?"
+BOX: Schema = {"type": "string", "pattern": f"^{_DEGREES}(,{_DEGREES}){{3}}$"}
+CURSOR: Schema = {"type": "string", "pattern": "^[A-Za-z0-9_-]+$", "description": "`next` of a page before"}
+_TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z"
+PERIOD: Schema = {
+    "type": "string",
+    "pattern": f"^{_TIME}$|^{_TIME}/{_TIME}$|^{_TIME}/\\.\\.$|^\\.\\./{_TIME}$",
+}
 QUERIES: dict[str, dict[str, Schema]] = {
     "queryObjects": {
         **PAGING,
-        "type": TEXT,
-        "bounds": TEXT,
-        "cursor": TEXT,
+        "type": WORD,
+        "bounds": BOX,
+        "cursor": CURSOR,
         "sortBy": {"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+){0,7}$"},
         "sortOrder": {"enum": ["asc", "desc"]},
         "updatedAfter": INSTANT,
@@ -38,22 +49,23 @@ QUERIES: dict[str, dict[str, Schema]] = {
     },
     "querySensors": {
         **PAGING,
-        "type": TEXT,
+        "type": WORD,
         "status": {"enum": ["operational", "offline"]},
-        "attachedTo": TEXT,
+        "attachedTo": WORD,
+        "cursor": CURSOR,
     },
-    "querySimulations": {**PAGING, "type": TEXT, "status": TEXT},
-    "ogcItems": {"limit": PAGING["limit"], "bbox": TEXT, "datetime": TEXT, "type": TEXT, "cursor": TEXT},
-    "queryServices": {"category": TEXT},
-    "getSensorData": {**SPAN, "parameter": TEXT, "limit": PAGING["limit"]},
+    "querySimulations": {**PAGING, "type": WORD, "status": WORD},
+    "ogcItems": {"limit": PAGING["limit"], "bbox": BOX, "datetime": PERIOD, "type": WORD, "cursor": CURSOR},
+    "queryServices": {"category": WORD},
+    "getSensorData": {**SPAN, "parameter": WORD, "limit": PAGING["limit"]},
     "aggregateSensorData": {
-        "sensors": {"type": "string", "minLength": 1},
-        "parameter": {"type": "string", "minLength": 1},
+        "sensors": WORDS,
+        "parameter": WORDS,
         "aggregation": {"enum": ["average", "min", "max", "sum", "count"]},
-        "interval": {"type": "string", "pattern": "^[1-9][0-9]{0,4}(s|min)$|^[1-9][0-9]{0,2}(h|hour|d)$"},
+        "interval": {"type": "string", "pattern": DURATION},
         **SPAN,
     },
-    "latestReadings": {"ids": TEXT},
+    "latestReadings": {"ids": WORDS, **PAGING},
     "getObjectHistory": SPAN,
     "compareSnapshots": {"time1": INSTANT, "time2": INSTANT},
 }
@@ -114,11 +126,13 @@ def operation(route: Route) -> dict[str, Any]:
         "security": [] if route.right is None else [{"apiKey": []}, {"oauth": [RIGHTS[route.right]]}],
     }
     if body is not None:
-        schema = {"schema": ref(body)}
-        kinds = (
-            ["application/json", "application/merge-patch+json"] if body == "Patch" else ["application/json"]
-        )
-        shown["requestBody"] = {"required": True, "content": dict.fromkeys(kinds, schema)}
+        media: dict[str, Any] = {"schema": ref(body)}
+        if route.operation in EXAMPLES:
+            media["example"] = EXAMPLES[route.operation]
+        content = {"application/json": media}
+        if body == "Patch":
+            content |= {MERGE_PATCH: media, JSON_PATCH: NO_CHANGE}
+        shown["requestBody"] = {"required": True, "content": content}
     if route.operation == "getToken":
         shown["requestBody"] = {
             "required": True,
@@ -141,10 +155,14 @@ def operation(route: Route) -> dict[str, Any]:
     return shown
 
 
+NO_CHANGE: dict[str, Any] = {"schema": ref("JsonPatch"), "example": []}
 FORM: Schema = {
     "type": "object",
     "required": ["grant_type"],
-    "properties": dict.fromkeys(("grant_type", "client_id", "client_secret", "scope"), TEXT),
+    "properties": {
+        "grant_type": {"const": "client_credentials"},
+        **dict.fromkeys(("client_id", "client_secret", "scope"), TEXT),
+    },
 }
 MEDIA = {"metrics": "text/plain", "docs": "text/html"}
 

@@ -2,6 +2,9 @@
 
 from typing import Any
 
+from reference_server.rest import geojson_schemas
+from reference_server.services import places, simulations
+
 Schema = dict[str, Any]
 
 
@@ -26,21 +29,27 @@ NUMBER: Schema = {"type": "number"}
 COUNT: Schema = {"type": "integer", "minimum": 0}
 SHARE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 INSTANT: Schema = {"type": "string", "format": "date-time"}
+NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
 ANY: Schema = {"type": "object"}
-SYSTEM = thing(["type", "epsg"], type={"enum": ["WGS84", "UTM", "local"]}, epsg=NUMBER)
+POINTER: Schema = {"type": "string", "pattern": "^(/([^~/]|~[01])*)*$"}
+DURATION = "^[1-9][0-9]{0,4}(s|min)$|^[1-9][0-9]{0,2}(h|hour|d)$"
+SYSTEM = thing(["type", "epsg"], type={"enum": ["WGS84", "UTM", "local"]}, epsg={"type": "integer"})
 PAGE = {"count": COUNT, "total": COUNT, "limit": COUNT, "offset": COUNT, "next": TEXT}
 RANGE = thing(["start", "end"], start=INSTANT, end=INSTANT)
 STATUS: Schema = {"enum": ["pending", "running", "completed", "failed", "cancelled"]}
 MODE: Schema = {"enum": ["driving", "walking", "cycling", "transit"]}
-LONGITUDE: Schema = {"type": "number", "minimum": -180, "maximum": 180}
-LATITUDE: Schema = {"type": "number", "minimum": -90, "maximum": 90}
-POSITION: Schema = {
-    "type": "array",
-    "prefixItems": [LONGITUDE, LATITUDE],
-    "items": NUMBER,
-    "minItems": 2,
-    "maxItems": 3,
-}
+ID: Schema = {"type": "string", "minLength": 1, "maxLength": 200, "pattern": NO_CONTROLS}
+LABEL: Schema = {"type": "string", "minLength": 1, "maxLength": 200}
+STAMPS = {"type": "object", "properties": {"created": INSTANT, "lastUpdated": INSTANT}}
+MAYBE: Schema = {"type": ["string", "null"]}
+CITY_ID: Schema = {"type": "string", "pattern": "^[A-Z]{2}-[A-Z0-9]+-[0-9]{4}$"}
+QUANTITY: Schema = {"not": {"type": ["boolean", "string"]}, "minimum": 0}
+SENSOR_STATUS = thing(
+    ["operational"],
+    operational={"type": "boolean"},
+    battery={"type": "number", "minimum": 0, "maximum": 100},
+    lastMaintenance=INSTANT,
+)
 KINDS: Schema = {
     "enum": [
         "TrafficFlow",
@@ -64,28 +73,12 @@ COMPONENTS: dict[str, Schema] = {
             number={"type": "integer"},
         ),
     ),
-    "Geometry": thing(
-        ["type"],
-        type={
-            "enum": [
-                "Point",
-                "MultiPoint",
-                "LineString",
-                "MultiLineString",
-                "Polygon",
-                "MultiPolygon",
-                "GeometryCollection",
-            ]
-        },
-        coordinates={"type": "array"},
-        lod={"enum": [0, 1, 2, 3, 4]},
-    ),
-    "Point": thing(["type", "coordinates"], type={"const": "Point"}, coordinates=POSITION),
+    **geojson_schemas.COMPONENTS,
     "City": thing(
         ["cityId", "name", "bounds", "coordinateSystem", "statistics", "lastUpdated"],
-        cityId={"type": "string", "pattern": "^[A-Z]{2}-[A-Z0-9]+-[0-9]{4}$"},
+        cityId=CITY_ID,
         name=NAME,
-        bounds=ref("Geometry"),
+        bounds=ref("Polygon"),
         coordinateSystem=SYSTEM,
         statistics=thing(
             ["totalObjects", "buildings", "roads", "sensors"],
@@ -99,10 +92,12 @@ COMPONENTS: dict[str, Schema] = {
     "Cities": thing(["cities", "count"], cities=listed(ref("City")), count=COUNT, total=COUNT),
     "NewCity": thing(
         ["cityId", "name", "bounds", "coordinateSystem"],
-        cityId={"type": "string", "pattern": "^[A-Z]{2}-[A-Z0-9]+-[0-9]{4}$"},
+        cityId=CITY_ID,
         name=NAME,
-        bounds=ref("Geometry"),
+        bounds=ref("Polygon"),
         coordinateSystem=SYSTEM,
+        version={"type": "string", "pattern": r"^(0|[1-9][0-9]{0,5})\.[0-9]{1,5}\.[0-9]{1,5}$"},
+        metadata=ANY,
     ),
     "Statistics": thing(
         ["cityObjects", "sensors", "dataQuality"],
@@ -114,11 +109,12 @@ COMPONENTS: dict[str, Schema] = {
     ),
     "NewObject": thing(
         ["type", "geometry", "properties"],
-        id=NAME,
+        id=ID,
         type=NAME,
         geometry=ref("Geometry"),
         properties=ANY,
-        metadata=ANY,
+        sensors=listed(TEXT),
+        metadata=STAMPS,
     ),
     "CityObject": thing(
         ["id", "type", "geometry", "properties"],
@@ -134,18 +130,39 @@ COMPONENTS: dict[str, Schema] = {
         ["objects", "count", "total", "limit", "offset"], objects=listed(ref("CityObject")), **PAGE
     ),
     "Patch": ANY,
+    "JsonPatch": {
+        "type": "array",
+        "maxItems": 1000,
+        "items": {
+            "anyOf": [
+                thing(["op", "path", "value"], op={"enum": ["add", "replace", "test"]}, path=POINTER),
+                thing(
+                    ["op", "path", "from"],
+                    **{"op": {"enum": ["move", "copy"]}, "path": POINTER, "from": POINTER},
+                ),
+                thing(["op", "path"], op={"const": "remove"}, path=POINTER),
+            ]
+        },
+    },
     "NewSensor": thing(
-        ["type"], id=NAME, type=NAME, location=ref("Point"), attachedTo=TEXT, specifications=ANY, status=ANY
+        ["type"],
+        id=ID,
+        type=NAME,
+        location=ref("Point"),
+        attachedTo=MAYBE,
+        specifications=ANY,
+        status=SENSOR_STATUS,
+        metadata=ANY,
     ),
-    "Sensor": thing(["id", "type"], id=NAME, type=NAME, location=ref("Point"), attachedTo=TEXT, status=ANY),
+    "Sensor": thing(["id", "type"], id=NAME, type=NAME, location=ref("Point"), attachedTo=MAYBE, status=ANY),
     "SensorPage": thing(
         ["sensors", "count", "total", "limit", "offset"], sensors=listed(ref("Sensor")), **PAGE
     ),
     "Measurement": thing(
         ["parameter", "value", "unit", "timestamp", "quality"],
-        parameter=NAME,
+        parameter=LABEL,
         value=NUMBER,
-        unit=NAME,
+        unit=LABEL,
         timestamp=INSTANT,
         quality={"enum": ["excellent", "good", "fair", "poor"]},
         confidence=SHARE,
@@ -162,7 +179,19 @@ COMPONENTS: dict[str, Schema] = {
     "Aggregate": thing(["results", "count"], results=listed(thing(["timestamp", "value"])), count=COUNT),
     "Latest": thing(["results", "count"], results=listed(thing(["sensorId", "measurements"])), count=COUNT),
     "NewSimulation": thing(
-        ["type", "parameters"], type=KINDS, parameters={"type": "object", "minProperties": 1}
+        ["type", "parameters"],
+        type=KINDS,
+        parameters={
+            "type": "object",
+            "minProperties": 1,
+            "properties": {
+                "timeRange": RANGE,
+                "repetitions": {"type": "integer", "minimum": 0, "maximum": simulations.MAX_REPETITIONS},
+                "timeLimit": {"type": "string", "pattern": DURATION},
+                **dict.fromkeys(simulations.TEXT, TEXT),
+                **dict.fromkeys(simulations.NUMBERS, QUANTITY),
+            },
+        },
     ),
     "SimulationStarted": thing(
         ["id", "type", "status", "created", "estimatedCompletion"],
@@ -202,12 +231,14 @@ COMPONENTS: dict[str, Schema] = {
     "NearbyQuestion": thing(
         ["location", "radius"],
         location=ref("Point"),
-        radius={"type": "number", "minimum": 0, "maximum": 20_000_000},
-        type=TEXT,
+        radius={"type": "number", "minimum": 0, "maximum": places.HALF_WAY_ROUND_M},
+        type=MAYBE,
     ),
     "Nearby": thing(
         ["query", "results", "count"],
-        results=listed(thing(["id", "name", "distance", "location"], distance=NUMBER, location=POSITION)),
+        results=listed(
+            thing(["id", "name", "distance", "location"], distance=NUMBER, location=ref("Position"))
+        ),
         count=COUNT,
     ),
     "RouteQuestion": thing(["start", "end"], start=ref("Point"), end=ref("Point"), mode=MODE),

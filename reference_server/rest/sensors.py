@@ -31,8 +31,8 @@ async def read(call: Call) -> Reply:
 
 
 async def patch(call: Call) -> Reply:
-    """PATCH /cities/{cityId}/sensors/{sensorId}: RFC 7396, answered with the sensor as it is now."""
-    change = await call.json_object("application/merge-patch+json")
+    """PATCH /cities/{cityId}/sensors/{sensorId}: RFC 7396 or 6902, answered with the sensor as it is."""
+    change = await call.change()
     row = await sensors.patch(
         call.world, call.city, call.params["sensorId"], change, call.actor, expected_revision(call)
     )

@@ -4,7 +4,7 @@ from typing import Any
 
 from reference_server import instants
 from reference_server.errors import ApiError
-from reference_server.services import cities
+from reference_server.services import cities, patches
 from reference_server.services.cities import City
 from reference_server.storage.protocol import Transaction
 from reference_server.world import World
@@ -16,7 +16,7 @@ async def create(world: World, body: dict[str, Any], actor: str) -> City:
     Raises:
         ApiError: INVALID_CITY_DATA, or CONFLICT when the id is taken.
     """
-    item = {"version": "1.0.0", **body}
+    item = {"version": "1.0.0", **patches.stored(body)}
     for name in cities.SERVER_MEMBERS:
         item.pop(name, None)
     city_id = item.get("cityId")

@@ -151,17 +151,14 @@ def check(body: dict[str, Any], city_id: str) -> None:
 
 
 async def patch(
-    world: World, city: City, change: dict[str, Any], actor: str, expected: set[int] | None = None
+    world: World, city: City, change: patches.Change, actor: str, expected: set[int] | None = None
 ) -> City:
-    """Merge a partial update into a city.
+    """Apply a partial update to a city as it is read; the members that are computed stay as they are.
 
     Raises:
         ApiError: INVALID_CITY_DATA; OUT_OF_BOUNDS when an object would be left outside new bounds.
     """
-    wanted = {name: value for name, value in change.items() if name not in SERVER_MEMBERS}
-    if wanted.get("cityId", city.id) != city.id:
-        details = {"cityId": city.id, "rule": "ERR_INVALID_CITY_ID"}
-        raise ApiError("INVALID_CITY_DATA", "cityId cannot be changed", details)
+    computed = {name: (await shown(world, city))[name] for name in SERVER_MEMBERS}
 
     def apply(tx: Transaction) -> None:
         row = tx.city(city.id)
@@ -169,7 +166,12 @@ async def patch(
             raise ApiError("CITY_NOT_FOUND", "there is no such city", {"cityId": city.id})
         matches(row, expected)
         old = orjson.loads(row.body)
-        new = patches.merge(old, wanted)
+        seen = {**old, **computed, "lastUpdated": instants.show(row.updated)}
+        wanted = patches.changed(change, seen)
+        new = {name: value for name, value in wanted.items() if name not in SERVER_MEMBERS}
+        if new.get("cityId", city.id) != city.id:
+            details = {"cityId": city.id, "rule": "ERR_INVALID_CITY_ID"}
+            raise ApiError("INVALID_CITY_DATA", "cityId cannot be changed", details)
         check(new, city.id)
         if new["coordinateSystem"]["type"] != old["coordinateSystem"]["type"]:
             raise ApiError("INVALID_CITY_DATA", "the kind of coordinate system is fixed", {"cityId": city.id})

@@ -115,7 +115,7 @@ async def create(world: World, city: City, body: dict[str, Any], actor: str) -> 
     Raises:
         ApiError: for a violated rule, or DUPLICATE_OBJECT.
     """
-    item = dict(body)
+    item = patches.stored(body)
     check(city, item)
     item["id"] = checked_id(item["id"]) if "id" in item else new_id(item["type"])
 
@@ -141,11 +141,11 @@ async def patch(
     world: World,
     city: City,
     object_id: str,
-    change: dict[str, Any],
+    change: patches.Change,
     actor: str,
     expected: set[int] | None = None,
 ) -> Row:
-    """Merge a partial update into an object and advance metadata.lastUpdated.
+    """Apply a partial update to an object and advance metadata.lastUpdated.
 
     Raises:
         ApiError: OBJECT_NOT_FOUND, or the code of the first violated rule; then nothing is changed.
@@ -156,7 +156,7 @@ async def patch(
         if old is None:
             raise absent(city, object_id)
         matches(old, expected)
-        new = patches.merge(orjson.loads(old.body), change)
+        new = patches.changed(change, orjson.loads(old.body))
         keep_identity(city, object_id, new)
         check(city, new)
         check_sensors(tx, city, new)

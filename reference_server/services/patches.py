@@ -1,6 +1,12 @@
-"""Partial updates: JSON Merge Patch (RFC 7396)."""
+"""Partial updates: JSON Merge Patch (RFC 7396), and what all kinds of patch have in common."""
 
+from collections.abc import Callable
 from typing import Any
+
+from reference_server.errors import ApiError
+
+Change = Callable[[dict[str, Any]], Any]
+"""A partial update: from the document as a client reads it to the one it wants."""
 
 
 def merge(target: Any, patch: Any) -> Any:
@@ -17,3 +23,29 @@ def merge(target: Any, patch: Any) -> Any:
         else:
             result[name] = merge(result.get(name), value)
     return result
+
+
+def merging(patch: dict[str, Any]) -> Change:
+    """The change that a merge patch describes."""
+    return lambda document: merge(document, patch)
+
+
+def changed(change: Change, document: dict[str, Any]) -> dict[str, Any]:
+    """The document after a change, without the members that only answers have.
+
+    Raises:
+        ApiError: VALIDATION_ERROR when it is no object any more; what the change raises.
+    """
+    result = change(document)
+    if not isinstance(result, dict):
+        raise ApiError("VALIDATION_ERROR", "the result must be a JSON object", {"rule": "ERR_INVALID_TYPE"})
+    return stored(result)
+
+
+LINKS = "_links"
+"""What answers add and nobody stores."""
+
+
+def stored(body: dict[str, Any]) -> dict[str, Any]:
+    """A body as a client sent it, without what this server adds when it answers."""
+    return {name: value for name, value in body.items() if name != LINKS}

@@ -8,7 +8,7 @@ from reference_server.errors import ApiError
 from reference_server.rules import measurements, objects, sensors
 from reference_server.rules.findings import Findings
 from reference_server.services import objects as object_service
-from reference_server.services import patches
+from reference_server.services import patches, snapshots
 from reference_server.services.cities import City
 from reference_server.services.refusal import refuse
 from reference_server.storage.protocol import Row, Transaction, matches
@@ -93,7 +93,7 @@ async def register(world: World, city: City, body: dict[str, Any], actor: str) -
     Raises:
         ApiError: for a violated rule, or DUPLICATE_OBJECT.
     """
-    item = {name: value for name, value in body.items() if name != "measurements"}
+    item = {name: value for name, value in patches.stored(body).items() if name != "measurements"}
     check(city, item)
     item["id"] = object_service.checked_id(item["id"]) if "id" in item else new_id(item["type"])
     if item["id"] in SHADOWED:
@@ -126,11 +126,11 @@ async def patch(
     world: World,
     city: City,
     sensor_id: str,
-    change: dict[str, Any],
+    change: patches.Change,
     actor: str,
     expected: set[int] | None = None,
 ) -> Row:
-    """Merge a partial update into a sensor.
+    """Apply a partial update to a sensor as it is read, its newest readings included; those stay as they are.
 
     Raises:
         ApiError: SENSOR_NOT_FOUND, or the code of the first violated rule; then nothing is changed.
@@ -141,7 +141,8 @@ async def patch(
         if old is None:
             raise absent(city, sensor_id)
         matches(old, expected)
-        new = patches.merge(orjson.loads(old.body), change)
+        seen = snapshots.node(orjson.loads(old.body), {sensor_id: tx.latest_of(old.no)})
+        new = patches.changed(change, seen)
         new.pop("measurements", None)
         if new.get("id") != sensor_id:
             details = {"cityId": city.id, "sensorId": sensor_id, "field": "id"}
