@@ -28,7 +28,7 @@ RESERVED = frozenset(
     }
 )
 OPERATORS = ("eq", "ne", "gt", "gte", "lt", "lte", "in")
-_INTEGER = re.compile(r"\d{1,1000}", re.ASCII)
+_INTEGER = re.compile(r"\d{1,18}", re.ASCII)
 _OPERATOR = re.compile(r"(.+)\[([^\[\]]*)\]")
 _SORTABLE = re.compile(r"[A-Za-z_][\w-]*(\.[\w-]+){0,7}")
 

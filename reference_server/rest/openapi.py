@@ -20,10 +20,11 @@ PAGING: dict[str, Schema] = {
     "limit": {
         "type": "integer",
         "minimum": 1,
+        "maximum": 10**18 - 1,
         "default": 100,
         "description": "more than 1000 counts as 1000",
     },
-    "offset": {**COUNT, "default": 0},
+    "offset": {**COUNT, "maximum": 10**18 - 1, "default": 0},
 }
 SPAN: dict[str, Schema] = {"start": INSTANT, "end": INSTANT}
 WORD: Schema = {"type": "string", "pattern": r"^[^\x00]*$"}

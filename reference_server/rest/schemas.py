@@ -32,7 +32,9 @@ INSTANT: Schema = {"type": "string", "format": "date-time"}
 NO_CONTROLS = r"^[^\x00-\x1f\x7f]+$"
 ANY: Schema = {"type": "object"}
 POINTER: Schema = {"type": "string", "pattern": "^(/([^~/]|~[01])*)*$"}
-DURATION = "^[1-9][0-9]{0,4}(s|min)$|^[1-9][0-9]{0,2}(h|hour|d)$"
+DURATION = (
+    "^[1-9][0-9]{0,4}(s|min)$|^[1-9][0-9]{0,2}(h|hour)$|^([1-9][0-9]?|[12][0-9]{2}|3[0-5][0-9]|36[0-6])d$"
+)
 SYSTEM = thing(["type", "epsg"], type={"enum": ["WGS84", "UTM", "local"]}, epsg={"type": "integer"})
 PAGE = {"count": COUNT, "total": COUNT, "limit": COUNT, "offset": COUNT, "next": TEXT}
 RANGE = thing(["start", "end"], start=INSTANT, end=INSTANT)

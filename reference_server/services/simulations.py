@@ -9,7 +9,7 @@ import orjson
 from reference_server import instants
 from reference_server.errors import ApiError
 from reference_server.rules import simulations as rules
-from reference_server.rules.findings import Findings
+from reference_server.rules.findings import Findings, is_number
 from reference_server.services import readings
 from reference_server.services.cities import City
 from reference_server.services.runs import Runs
@@ -102,9 +102,10 @@ def check(city: City, body: Mapping[str, Any]) -> dict[str, Any]:
 def repetitions(city: City, parameters: Mapping[str, Any]) -> int:
     """How often the model is repeated with moved numbers, for the confidence."""
     value = parameters.get("repetitions", 10)
-    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= MAX_REPETITIONS:
+    whole = is_number(value) and 0 <= value <= MAX_REPETITIONS and value == int(value)  # 10.0 is 10 in JSON
+    if not whole:
         raise bad(city, "parameters.repetitions", f"repetitions must be 0 to {MAX_REPETITIONS}")
-    return value
+    return int(value)
 
 
 def limit_s(city: City, parameters: Mapping[str, Any]) -> int:

@@ -33,6 +33,10 @@ instants = {{ values = ["{now}"] }}
 [[operations]]
 include-operation-id = "deleteCity"
 parameters = {{ "path.cityId" = "{other}" }}
+[[operations]]
+# DELETE of a simulation cancels it; its record stays, with the status cancelled (P2 4.5)
+include-operation-id = ["cancelSimulation", "getSimulation", "getSimulationResults"]
+checks = {{ use_after_free = {{ enabled = false }} }}
 [checks.positive_data_acceptance]
 # 400 and 413 are judged more strictly by refusals_are_foreseen: they must name a rule that no schema can say
 expected-statuses = ["2xx", "3xx", "400", "401", "403", "404", "409", "412", "413", "429", "503"]
