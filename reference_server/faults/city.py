@@ -78,7 +78,9 @@ def _any_city_id(shown: Any) -> None:
 
 def _lax_identity(patch: Callable[..., Any]) -> Callable[..., Any]:
     async def lax(world: Any, city: City, change: Any, actor: str, *more: Any) -> City:
-        return await patch(world, city, lambda seen: {**change(seen), "cityId": city.id}, actor)
+        return await patch(
+            world, city, lambda seen: {**patches.changed(change, seen), "cityId": city.id}, actor
+        )
 
     return lax
 

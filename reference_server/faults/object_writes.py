@@ -7,7 +7,7 @@ from reference_server.errors import ApiError
 from reference_server.faults.fault import both, wrap
 from reference_server.faults.tools import body, each, member, naive, refusal, renamed, status, swallowed
 from reference_server.rest import objects as rest
-from reference_server.services import objects, patches
+from reference_server.services import objects
 from reference_server.storage.transaction import SqliteTransaction
 
 Json = dict[str, Any]
@@ -108,7 +108,7 @@ def _overwriting(create: Create) -> Create:
         except ApiError as problem:
             if problem.code != "DUPLICATE_OBJECT":
                 raise
-            return await objects.patch(world, city, given["id"], patches.merging(given), actor)
+            return await objects.patch(world, city, given["id"], given, actor)
 
     return upsert
 
@@ -120,7 +120,7 @@ def _without_details(problem: ApiError) -> ApiError:
 def _lost_patch(patch: Callable[..., Any]) -> Callable[..., Any]:
     async def forgetful(world: Any, city: Any, object_id: str, change: Any, actor: str, *more: Any) -> Any:
         await objects.find(world, city, object_id)
-        return await patch(world, city, object_id, lambda seen: seen, actor)
+        return await patch(world, city, object_id, {}, actor)
 
     return forgetful
 

@@ -150,7 +150,7 @@ class Call:
         """
         kind = self.require_media_type("application/json", MERGE_PATCH, JSON_PATCH)
         if kind != JSON_PATCH:
-            return patches.merging(jsonio.body_object(await self.raw()))
+            return jsonio.body_object(await self.raw())
         operations = jsonio.body_value(await self.raw())
         return lambda document: json_patch.apply(document, operations)
 

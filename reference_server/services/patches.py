@@ -5,8 +5,8 @@ from typing import Any
 
 from reference_server.errors import ApiError
 
-Change = Callable[[dict[str, Any]], Any]
-"""A partial update: from the document as a client reads it to the one it wants."""
+Change = dict[str, Any] | Callable[[dict[str, Any]], Any]
+"""A partial update: a merge patch, or a function from the document as a client reads it to the one it wants."""
 
 
 def merge(target: Any, patch: Any) -> Any:
@@ -25,18 +25,13 @@ def merge(target: Any, patch: Any) -> Any:
     return result
 
 
-def merging(patch: dict[str, Any]) -> Change:
-    """The change that a merge patch describes."""
-    return lambda document: merge(document, patch)
-
-
 def changed(change: Change, document: dict[str, Any]) -> dict[str, Any]:
     """The document after a change, without the members that only answers have.
 
     Raises:
         ApiError: VALIDATION_ERROR when it is no object any more; what the change raises.
     """
-    result = change(document)
+    result = merge(document, change) if isinstance(change, dict) else change(document)
     if not isinstance(result, dict):
         raise ApiError("VALIDATION_ERROR", "the result must be a JSON object", {"rule": "ERR_INVALID_TYPE"})
     return stored(result)
