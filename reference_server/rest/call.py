@@ -75,6 +75,11 @@ class Call:
         return path + b"?" + self._query_string
 
     @property
+    def origin(self) -> str:
+        """Scheme and host as the caller reached them: what links start with."""
+        return f"{self._scope.get('scheme', 'http')}://{self.header(b'host') or 'localhost'}"
+
+    @property
     def client(self) -> str:
         """The network address of the caller."""
         peer = self._scope.get("client")

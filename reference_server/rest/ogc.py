@@ -24,8 +24,7 @@ COLLECTION = "objects"
 
 def base(call: Call) -> str:
     """The absolute address of the facade, as the caller reached it."""
-    host = call.header(b"host") or "localhost"
-    return f"http://{host}/ogc/{urllib.parse.quote(call.city.id, safe='')}"
+    return f"{call.origin}/ogc/{urllib.parse.quote(call.city.id, safe='')}"
 
 
 def link(href: str, rel: str, kind: str = "application/json") -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Any
 from reference_server.errors import ApiError
 
 Change = dict[str, Any] | Callable[[dict[str, Any]], Any]
-"""A partial update: a merge patch, or a function from the document as a client reads it to the one it wants."""
+"""A partial update: a merge patch, or a function from the document as it is read to the one wanted."""
 
 
 def merge(target: Any, patch: Any) -> Any:

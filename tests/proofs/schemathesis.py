@@ -11,6 +11,8 @@ from tests.support.fuzzing import fuzzed
 
 SEEDS = (1, 2, 3)
 EXAMPLES = 60
+ENDED_BEFORE = {"cancelSimulation"}
+"""May be refused each time: the runs that are generated end within milliseconds."""
 
 
 def main() -> int:
@@ -22,7 +24,7 @@ def main() -> int:
     for seed in seeds:
         with tempfile.TemporaryDirectory(prefix="dtc-schemathesis-") as folder, running() as target:
             code, text, accepted = fuzzed(target, Path(folder), seed=seed, examples=EXAMPLES)
-        never = sorted(operations - set(accepted))
+        never = sorted(operations - set(accepted) - ENDED_BEFORE)
         total = sum(accepted.values())
         console.out(f"seed {seed}: exit {code}, {total} requests accepted, never accepted: {never or 'none'}")
         console.out(text.rpartition("= SUMMARY =")[2].strip() if code == 0 else text)
