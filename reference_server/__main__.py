@@ -55,6 +55,9 @@ def _serve(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=2025)
     parser.add_argument("--quality-threshold", type=float, help="refuse readings below this quality, 0..1")
     parser.add_argument(
+        "--body-timeout", type=float, default=30.0, metavar="S", help="seconds that a request's body may take"
+    )
+    parser.add_argument(
         "--require-if-match", action="store_true", help="refuse changes without If-Match (428)"
     )
     parser.add_argument(
@@ -89,6 +92,7 @@ def _serve(arguments: Sequence[str]) -> int:
             quality_threshold=options.quality_threshold,
             faults=tuple(options.fault),
             require_if_match=options.require_if_match,
+            body_timeout_s=options.body_timeout,
             tls_cert=options.tls_cert,
             tls_key=options.tls_key,
             tls_ca=options.tls_ca,

@@ -116,7 +116,11 @@ class Call:
                 async with asyncio.timeout(self.world.settings.body_timeout_s):
                     self._body = await self._read()
             except TimeoutError as problem:
-                raise ApiError("REQUEST_TIMEOUT", "the body did not arrive in time") from problem
+                # what may still come would be read as the next request
+                headers = {"connection": "close"}
+                raise ApiError(
+                    "REQUEST_TIMEOUT", "the body did not arrive in time", headers=headers
+                ) from problem
         return self._body
 
     async def _read(self) -> bytes:
