@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from dtc_cli import __version__, console
-from dtc_cli.commands import attest, certs, keys, trust
+from dtc_cli.commands import attest, certs, keys, load, trust
 from dtc_cli.commands.audit import audit
 from dtc_cli.commands.certify import certify
 from dtc_cli.commands.clean import clean
@@ -51,6 +51,7 @@ app.command()(audit)
 app.command()(validate)
 app.command()(requirements)
 app.command()(selftest)
+app.add_typer(load.app, name="load")
 app.add_typer(keys.app, name="keys")
 app.add_typer(trust.app, name="trust")
 app.add_typer(certs.app, name="certs")

@@ -1,0 +1,333 @@
+"""`dtc load`: how much a target serves, how fast, and whether the answers stay true."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from dtc_cli import console
+from dtc_cli.commands.options import Json
+from dtc_cli.errors import DtcError
+from dtc_cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from dtc_cli.load.conduct import Prepared, Wish
+    from dtc_cli.load.outcome import Instant
+    from dtc_cli.load.result import Result
+
+app = typer.Typer(
+    name="load",
+    help="Load a target by an open loop: rates, latencies from the due instant, truth of the answers.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+Target = Annotated[
+    Path | None,
+    typer.Argument(help="Target file that allows the hazard load; not with --reference.", show_default=False),
+]
+Reference = Annotated[bool, typer.Option("--reference", help="Start the bundled twin and load it.")]
+Profile = Annotated[str, typer.Option(help="Named load: standard, queries, bim, dtn, lydian-sla.")]
+Rate = Annotated[float | None, typer.Option(help="Requests per second; the profile's without it.", min=0.1)]
+Seconds = Annotated[
+    float | None, typer.Option("--duration", help="Measured seconds, after the warm-up.", min=1)
+]
+Workers = Annotated[
+    int | None, typer.Option(help="Generator processes; half of the cores without it.", min=1)
+]
+Lanes = Annotated[int, typer.Option("--connections", help="Connections of all workers together.", min=1)]
+Seed = Annotated[int, typer.Option(help="Decides the order of the requests.")]
+YesLoad = Annotated[
+    list[str] | None, typer.Option("--yes-load", help="Host whose owner agreed to the load; again for more.")
+]
+Out = Annotated[Path, typer.Option(help="Folder that gets the folder of the run.")]
+
+RUN_HELP = """Offer a constant rate and hold what came against the objectives of a profile.
+
+Latencies count from the instant a request was due, so a target that stands still cannot hide it. When the
+generator was the limit, the result is inconclusive. A run below the profile's rate or time can show a
+failure, never a pass.
+
+\b
+Examples:
+  dtc load run --reference --rate 500 --duration 10
+  dtc load run target.yaml --profile queries
+  dtc load run target.yaml --yes-load twin.example --json
+
+\b
+Exit codes: 0 no bound is broken, 1 one is, 2 the target file does not allow it, 6 inconclusive,
+7 the target cannot be reached.
+"""
+
+SEARCH_HELP = """Find the highest rate at which latency, errors and truth keep the objectives of a profile.
+
+\b
+Examples:
+  dtc load search --reference --rate 200
+  dtc load search target.yaml --profile standard --ceiling 20000 --json
+
+\b
+Exit codes: 0 a rate was found, 1 not even one request per second keeps the objectives, 2 the target file does
+not allow it, 7 the target cannot be reached.
+"""
+
+STEPS_HELP = """Load in steps of a rate (1x, 2x, 4x) and say where the answers stop growing with the requests.
+
+\b
+Examples:
+  dtc load steps --reference --rate 200
+  dtc load steps target.yaml --rate 1000 --factor 1 --factor 2 --factor 4 --factor 8 --json
+
+\b
+Exit codes: 0 no step breaks an objective on errors or truth, 1 one does, 2 the target file does not allow it,
+6 a step was inconclusive, 7 the target cannot be reached.
+"""
+
+REPORT_HELP = """Judge a recorded load again from its files, and show it.
+
+\b
+Examples:
+  dtc load report runs/load-20260101T120000Z-1a2b3c4d
+  dtc load report runs/load-20260101T120000Z-1a2b3c4d --to page.html
+
+\b
+Exit codes: as `dtc load run` had; 2 the folder holds no result of a load.
+"""
+
+
+@app.command("run")
+def run_load(
+    target: Target = None,
+    reference: Reference = False,
+    profile: Profile = "standard",
+    rate: Rate = None,
+    duration: Seconds = None,
+    warmup: Annotated[float | None, typer.Option(help="Seconds that are measured apart.", min=0)] = None,
+    mix: Annotated[
+        str | None, typer.Option(help="keyed, mixed or queries; the profile's without it.")
+    ] = None,
+    scale: Annotated[
+        float, typer.Option(help="Share of the rate, for a trial on a small machine.", min=0.001, max=1)
+    ] = 1.0,
+    workers: Workers = None,
+    connections: Lanes = 128,
+    timeout: Annotated[float, typer.Option(help="Seconds after which a request has failed.", min=0.1)] = 10.0,
+    seed: Seed = 0,
+    yes_load: YesLoad = None,
+    out: Out = Path("runs"),
+    json: Json = False,
+) -> None:
+    """See RUN_HELP."""
+    from dtc_cli.load import conduct, page
+
+    wish = conduct.Wish(
+        profile=profile, rate=rate, duration_s=duration, warmup_s=warmup, mix=mix, scale=scale,
+        workers=workers, lanes=connections, timeout_s=timeout, seed=seed,
+    )  # fmt: skip
+    with _ready(target, wish, out, yes_load, reference=reference) as ready:
+        made = conduct.run(ready, _teller())
+        (ready.folder / "load.html").write_bytes(page.render(made))
+    _show(made, ready.folder, json=json)
+
+
+@app.command()
+def search(
+    target: Target = None,
+    reference: Reference = False,
+    profile: Profile = "standard",
+    rate: Annotated[float, typer.Option(help="First rate, requests per second.", min=0.1)] = 100.0,
+    ceiling: Annotated[float, typer.Option(help="Highest rate that is tried.", min=0.1)] = 100_000.0,
+    workers: Workers = None,
+    connections: Lanes = 128,
+    seed: Seed = 0,
+    yes_load: YesLoad = None,
+    out: Out = Path("runs"),
+    json: Json = False,
+) -> None:
+    """See SEARCH_HELP."""
+    import msgspec
+
+    from dtc_cli.load import conduct
+
+    wish = conduct.Wish(profile=profile, rate=rate, workers=workers, lanes=connections, seed=seed)
+    with _ready(target, wish, out, yes_load, reference=reference) as ready:
+        found = conduct.highest(ready, ceiling=ceiling, tried=_tell_try)
+    if json:
+        console.emit_json(msgspec.to_builtins(found))
+    elif found.highest is None:
+        console.out("no rate keeps the objectives")
+    else:
+        words = {
+            "target": "the target's limit",
+            "generator": "the generator's limit",
+            "ceiling": "the ceiling",
+        }
+        console.out(f"highest rate: {found.highest:.0f} requests/s ({words[found.limit]} stopped the search)")
+    if found.highest is None:
+        raise typer.Exit(int(ExitCode.NOT_CONFORMANT))
+
+
+@app.command()
+def steps(
+    target: Target = None,
+    reference: Reference = False,
+    profile: Profile = "standard",
+    rate: Annotated[
+        float, typer.Option(help="Rate of the first step, requests per second.", min=0.1)
+    ] = 100.0,
+    factor: Annotated[
+        list[float] | None, typer.Option(help="A step's multiple of the rate; again for more.", min=0.01)
+    ] = None,
+    workers: Workers = None,
+    connections: Lanes = 128,
+    seed: Seed = 0,
+    yes_load: YesLoad = None,
+    out: Out = Path("runs"),
+    json: Json = False,
+) -> None:
+    """See STEPS_HELP."""
+    import msgspec
+
+    from dtc_cli.load import conduct
+    from dtc_cli.load.search import knee
+
+    wish = conduct.Wish(profile=profile, rate=rate, workers=workers, lanes=connections, seed=seed)
+    with _ready(target, wish, out, yes_load, reference=reference) as ready:
+        made = conduct.grow(ready, tuple(factor or (1.0, 2.0, 4.0)), _tell_try)
+    last = knee(made)
+    if json:
+        console.emit_json({"steps": msgspec.to_builtins(made), "knee": last.rate if last else None})
+    elif last is not None:
+        console.out(f"answers grow with the requests up to {last.rate:g} requests/s")
+    outcomes = {one.outcome for one in made}
+    if outcomes - {"passed"}:
+        raise typer.Exit(int(ExitCode.NOT_CONFORMANT if "failed" in outcomes else ExitCode.INCOMPLETE))
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a load.")],
+    to: Annotated[Path | None, typer.Option(help="Write the page into this file instead.")] = None,
+    json: Json = False,
+) -> None:
+    """See REPORT_HELP."""
+    from dtc_cli.load import page, result
+
+    made = result.read(run)
+    if to is not None:
+        to.write_bytes(page.render(made))
+        console.status(f"page: {to}")
+    _show(made, run, json=json)
+
+
+run_load.__doc__, search.__doc__, steps.__doc__, report.__doc__ = (
+    RUN_HELP,
+    SEARCH_HELP,
+    STEPS_HELP,
+    REPORT_HELP,
+)
+
+
+@contextmanager
+def _ready(
+    target: Path | None, wish: "Wish", out: Path, named: list[str] | None, *, reference: bool
+) -> "Iterator[Prepared]":
+    """The target of the command line, allowed, explored and ready."""
+    _need_extra()
+    from dtc_cli.core.target import load
+    from dtc_cli.harness.reference import running
+    from dtc_cli.load import conduct, guard
+
+    if reference == (target is not None):
+        raise DtcError(
+            "usage", "give a target file, or --reference", where="dtc load", hint="dtc load run --help"
+        )
+    if target is not None:
+        asked = load(target)
+        guard.refuse(asked, tuple(named or ()))
+        with conduct.prepared(asked, wish, out) as ready:
+            yield ready
+        return
+    with running() as written, conduct.prepared(load(written), wish, out) as ready:
+        yield ready
+
+
+def _need_extra() -> None:
+    try:
+        import hdrh.histogram  # noqa: F401 - whether the extra is there
+    except ImportError as problem:
+        raise DtcError(
+            "extra-missing",
+            "dtc load needs an extra that is not installed",
+            where="dtc load",
+            why=str(problem),
+            hint='pip install "dtc[load]"',
+        ) from problem
+
+
+def _teller() -> Any:
+    def tell(instant: "Instant") -> str:
+        p99 = "-" if instant.p99_ms is None else f"{instant.p99_ms:.1f}"
+        console.status(
+            f"  {instant.second + 1:>4} s  {instant.offered:>7.0f} offered  {instant.done:>7} answered  "
+            f"{instant.errors:>5} failed  p99 {p99:>8} ms  generator {instant.cpu_share:.0%}"
+        )
+        return ""
+
+    return tell
+
+
+def _tell_try(made: Any) -> None:
+    p99 = "-" if made.p99_ms is None else f"{made.p99_ms:.1f} ms"
+    console.status(
+        f"  {made.rate:>8.0f} offered/s  {made.achieved_per_s:>8.0f} answered/s  p99 {p99}  {made.outcome}"
+        + (f"  ({made.why})" if made.why else "")
+    )
+
+
+def _show(made: "Result", folder: Path, *, json: bool) -> None:
+    import msgspec
+
+    if json:
+        console.emit_json({**msgspec.to_builtins(made), "run": str(folder)})
+    else:
+        _print(made, folder)
+    if made.exit_code is not ExitCode.OK:
+        raise typer.Exit(int(made.exit_code))
+
+
+def _print(made: "Result", folder: Path) -> None:
+    outcome = made.outcome
+    console.table(
+        ("objective", "route", "bound", "measured", "outcome"),
+        [
+            (
+                one.name,
+                one.route or "all",
+                one.bound,
+                "-" if one.measured is None else f"{one.measured:.4g}",
+                one.outcome,
+            )
+            for one in made.verdicts
+        ],
+    )
+    # A percentile that fewer than ten answers lie above says nothing.
+    points = ", ".join(
+        f"{name} {value:.1f} ms"
+        for name, value in outcome.total.percentiles_ms.items()
+        if outcome.measured * (100 - float(name[1:])) >= 1000
+    )
+    console.out(
+        f"{outcome.measured} requests in {outcome.window_s:g} s, {outcome.achieved_per_s:.0f}/s answered well"
+    )
+    console.out(f"  {points}")
+    for reason, count in (*outcome.errors.items(), *made.findings.reasons.items()):
+        console.out(f"  {count} x {reason}")
+    for reason in outcome.health.reasons:
+        console.out(f"inconclusive: {reason}")
+    if made.terms.scaled:
+        console.out(f"scaled down ({made.terms.scaled}): no bound can be passed")
+    console.out(f"kept in {folder}")

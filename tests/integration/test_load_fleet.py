@@ -1,0 +1,150 @@
+"""The load engine on real sockets, against servers that behave and servers that do not."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from dtc_cli.errors import DtcError
+from dtc_cli.load import fleet, truth
+from dtc_cli.load.lanes import Sample
+from dtc_cli.load.outcome import Instant, Outcome
+from dtc_cli.load.schedule import Schedule
+from dtc_cli.load.traffic import Request, Route, encode, mix
+from tests.support.load_server import serving
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with serving() as number:
+        yield number
+
+
+def load(port: int, path: str, *, rate: float = 100, seconds: float = 1, **options: object) -> Outcome:
+    request = Request(0, encode("GET", path, f"127.0.0.1:{port}", {}), "{}")
+    return fleet.run(
+        fleet.Address("127.0.0.1", port),
+        Schedule.constant(rate, seconds),
+        mix([Route("only", 1.0, (request,))], 1),
+        lanes=32,
+        **{"timeout_s": 2.0, **options},  # type: ignore[arg-type]
+    )
+
+
+def test_a_constant_latency_is_measured(port: int) -> None:
+    made = load(port, "/wait/0.1", rate=100, seconds=2, workers=2, sample_every=10)
+    assert made.errors == {}
+    assert made.measured == 200
+    middle = made.total.at("p50")
+    assert middle is not None
+    # The event loops of both sides add to it, never take from it.
+    assert middle >= 100
+    assert len(made.samples) == 20
+    assert {sample.status for sample in made.samples} == {200}
+    assert sum(second.done for second in made.seconds) <= 200
+
+
+@pytest.mark.parametrize(
+    ("path", "kind"),
+    [
+        ("/drop", "connection: "),
+        ("/garbage", "protocol: "),
+        ("/500", "status 500"),
+        ("/never", "timeout"),
+    ],
+)
+def test_each_way_to_fail_is_counted_as_itself(port: int, path: str, kind: str) -> None:
+    made = load(port, path, rate=20)
+    assert made.measured == 20
+    assert sum(made.errors.values()) == 20
+    assert any(name.startswith(kind) for name in made.errors), made.errors
+    assert made.achieved_per_s == 0
+
+
+def test_a_server_that_closes_after_each_answer_is_no_error(port: int) -> None:
+    made = load(port, "/close", rate=50)
+    assert made.errors == {}
+    assert made.measured == 50
+
+
+def test_two_answers_to_one_request_are_noticed(port: int) -> None:
+    made = load(port, "/twice", rate=50)
+    # The first answer counts; the connection that spoke unasked is not used again.
+    assert made.measured == 50
+    assert made.total.count == 50
+
+
+def test_a_body_beyond_the_limit_is_not_kept(port: int) -> None:
+    made = load(port, "/large", rate=5, sample_every=1)
+    assert made.errors == {}
+    assert {(sample.whole, sample.body) for sample in made.samples} == {(False, b"")}
+
+
+def test_a_generator_that_cannot_follow_says_so(port: int) -> None:
+    made = load(port, "/", rate=400_000, seconds=1)
+    assert made.health.saturated
+    assert made.health.reasons
+
+
+def test_a_run_can_be_stopped(port: int) -> None:
+    seen: list[Instant] = []
+
+    def tell(instant: Instant) -> str:
+        seen.append(instant)
+        return "enough"
+
+    made = load(port, "/", rate=50, seconds=600, tell=tell)
+    assert made.stopped == "enough"
+    assert made.measured < 500
+    assert seen[0].offered == 50
+
+
+def test_nothing_listens() -> None:
+    with serving() as free:
+        pass
+    with pytest.raises(DtcError, match="no connection to") as problem:
+        load(free, "/")
+    assert problem.value.code == "target-unreachable"
+
+
+OBJECT = (
+    b'{"id": "o1", "type": "Building", "name": "A", "properties": {},'
+    b' "geometry": {"type": "Point", "coordinates": [127.0, 37.5]},'
+    b' "metadata": {"created": "2025-01-01T00:00:00Z", "updated": "2025-01-01T00:00:00Z", "version": 1}}'
+)
+NEARBY = (
+    b'{"query": {}, "count": 1, "results": [{"id": "o1", "name": "A", "distance": 250,'
+    b' "location": [127.0, 37.5]}]}'
+)
+
+
+@pytest.mark.parametrize(
+    ("route", "about", "body", "reason"),
+    [
+        ("keyed", '{"id": "o1"}', OBJECT, ""),
+        ("keyed", '{"id": "o2"}', OBJECT, "another object"),
+        ("keyed", '{"id": "o1"}', b"[]", "no city object"),
+        ("keyed", '{"id": "o1"}', b"<html>", "not JSON"),
+        ("list", '{"limit": 1, "at_least": 1}', b'{"objects": [' + OBJECT + b"]}", ""),
+        ("list", '{"limit": 1, "at_least": 1}', b"[" + OBJECT + b"]", ""),
+        ("list", '{"limit": 1, "at_least": 1}', b'{"objects": []}', "missing"),
+        ("list", '{"limit": 0, "at_least": 0}', b"[" + OBJECT + b"]", "limit"),
+        ("bounds", '{"holds": "o1", "crowded": false}', b"[" + OBJECT + b"]", ""),
+        ("bounds", '{"holds": "o2", "crowded": false}', b"[" + OBJECT + b"]", "missing"),
+        ("bounds", '{"holds": "o2", "crowded": true}', b"[" + OBJECT + b"]", ""),
+        ("nearby", '{"radius": 300}', NEARBY, ""),
+        ("nearby", '{"radius": 200}', NEARBY, "beyond"),
+        ("nearby", '{"radius": 200}', b'{"query": {}, "count": 0, "results": []}', "no result"),
+    ],
+)
+def test_what_is_true(route: str, about: str, body: bytes, reason: str) -> None:
+    found = truth.check([Sample(0, about, 200, body, whole=True)], [route])
+    assert found.checked == 1
+    assert found.wrong == bool(reason)
+    assert reason in " ".join(found.reasons)
+    assert len(found.examples) == found.wrong
+
+
+def test_what_is_not_judged() -> None:
+    unjudged = [Sample(0, "{}", 500, b"", whole=True), Sample(0, "{}", 200, b"", whole=False)]
+    assert truth.check(unjudged, ["keyed"]).checked == 0
+    assert truth.check([Sample(0, "{}", 200, b"", whole=True)], ["unknown route"]).checked == 0
