@@ -16,13 +16,16 @@ from dtc_cli.commands import attest, certs, keys, load, trust
 from dtc_cli.commands.audit import audit
 from dtc_cli.commands.certify import certify
 from dtc_cli.commands.clean import clean
+from dtc_cli.commands.compare import compare
 from dtc_cli.commands.doctor import doctor
 from dtc_cli.commands.init import init
+from dtc_cli.commands.matrix import matrix
 from dtc_cli.commands.replay import replay
 from dtc_cli.commands.report import report
 from dtc_cli.commands.requirements import requirements
 from dtc_cli.commands.selftest import selftest
 from dtc_cli.commands.test import run_part
+from dtc_cli.commands.trend import trend
 from dtc_cli.commands.validate import validate
 from dtc_cli.commands.verify import verify
 from dtc_cli.errors import DtcError
@@ -45,6 +48,9 @@ app.command("test")(run_part)
 app.command()(certify)
 app.command()(clean)
 app.command()(report)
+app.command()(compare)
+app.command()(matrix)
+app.command()(trend)
 app.command()(replay)
 app.command()(verify)
 app.command()(audit)

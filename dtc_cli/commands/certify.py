@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from dtc_cli.harness.runner import Run
     from dtc_cli.signing.dsse import Signer
 
-REPORTS = {"html": "report.html", "json": "report.json", "junit": "junit.xml"}
+REPORTS = {
+    "html": "report.html",
+    "json": "report.json",
+    "junit": "junit.xml",
+    "sarif": "results.sarif",
+    "ctrf": "ctrf.json",
+    "earl": "earl.jsonld",
+    "cdxa": "cdxa.cdx.json",
+}
 """Formats that every run writes, with their file names in `report/` of the run folder."""
 
 HELP = """Judge a twin, write the report and sign what was found.
@@ -76,8 +84,10 @@ def certify(
 
     chosen = secrets.randbelow(2**31) if seed is None else seed
     # What can be refused at once is refused before the first request, not after the last.
-    if target is not None:
-        load(target)
+    if target is not None and (bill := load(target).sbom) is not None:
+        from dtc_cli.signing import sbom
+
+        sbom.target(bill)
     who = _signer(key, passphrase_file, signer, signer_key)
     _writable(out)
     with bundled.running(level=wanted) if target is None else contextlib.nullcontext(target) as file:
@@ -196,8 +206,9 @@ def _publish(run: "Run", out: Path, signer: "Signer") -> "tuple[Report, Path]":
     """Write the reports and the signed package."""
     from dtc_cli.core import report as reporting
     from dtc_cli.reports import FORMATS
-    from dtc_cli.signing import package
+    from dtc_cli.signing import package, sbom
 
+    sbom.write(run.folder, run.target.sbom)
     report = reporting.build(run.folder)
     exports = {name: FORMATS[fmt](report) for fmt, name in REPORTS.items()}
     folder = run.folder / "report"

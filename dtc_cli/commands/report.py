@@ -29,6 +29,7 @@ Examples:
   dtc report runs/20260102T030405Z-0190a1b2
   dtc report runs/20260102T030405Z-0190a1b2 --to html --out report.html
   dtc report busan.dtcpack.tar.gz --to html,junit --out reports/
+  dtc report runs/20260102T030405Z-0190a1b2 --to github     annotations of a GitHub job
   dtc report runs/20260102T030405Z-0190a1b2 --json      the same object as dtc certify --json
 
 \b
@@ -53,7 +54,8 @@ def report(
         list[str] | None,
         typer.Option(
             metavar="FORMAT",
-            help="Format: text, json, html, junit, markdown, csv, ctrf, sarif, sarif-full, earl; "
+            help="Format: text, json, html, junit, markdown, csv, ctrf, sarif, sarif-full, earl, cdxa, "
+            "github; "
             "several with commas or by repeating.",
         ),
     ] = None,
@@ -73,14 +75,9 @@ def report(
             where=f"--to {','.join(formats)}" + (" --json" if json else ""),
             hint="add --out FILE for one format, or --out FOLDER/ for several",
         )
-    from dtc_cli.core.report import build, summary
+    from dtc_cli.core.report import summary
 
-    with _run_folder(run) as (folder, package):
-        made = build(folder)
-    if package is not None:
-        import msgspec
-
-        made = msgspec.structs.replace(made, folder="")
+    made, package = _made(run)
     if where is not None:
         for name, file in _files(formats, where):
             _write(made, name, file)
@@ -91,6 +88,15 @@ def report(
 
 
 report.__doc__ = HELP
+
+
+def read(run: Path) -> "Report":
+    """The report of a run folder or of a package.
+
+    Raises:
+        DtcError: when it is neither, or damaged.
+    """
+    return _made(run)[0]
 
 
 def terminal_text(made: "Report") -> str:
@@ -104,6 +110,16 @@ def terminal_text(made: "Report") -> str:
         before, after = typer.style("|", fg=colour, bold=True).split("|")
         text = pattern.sub(rf"\1{before}\2{after}", text)
     return text
+
+
+def _made(run: Path) -> "tuple[Report, Path | None]":
+    import msgspec
+
+    from dtc_cli.core.report import build
+
+    with _run_folder(run) as (folder, package):
+        made = build(folder)
+    return (made if package is None else msgspec.structs.replace(made, folder="")), package
 
 
 def _formats(to: Sequence[str] | None) -> list[str]:

@@ -19,6 +19,7 @@ EVENTS = "evidence/events.jsonl"
 PROFILE = "evidence/profile.json"
 CATALOGUE = "evidence/suite/catalogue.json"
 BODIES = "evidence/bodies/"
+SBOM = "evidence/sbom/"
 DOCUMENTS = (RUN, MATRIX, VERDICTS, VECTORS, EVENTS, PROFILE, CATALOGUE)
 
 MAX_FILES = 200_000

@@ -17,6 +17,7 @@ from dtc_cli.signing import (
     judgement,
     layout,
     public_keys,
+    sbom,
     statement,
     strict_json,
     test_result,
@@ -98,6 +99,9 @@ def collect(run: Path, exports: Mapping[str, bytes]) -> tuple[dict[str, archive.
         with os.scandir(run / runfolder.BODIES) as entries:
             bodies = {layout.BODIES + entry.name: Path(entry.path) for entry in entries}
         contents.update((name, file) for name, file in bodies.items() if layout.BODY.fullmatch(name))
+    for bill in sbom.NAMES:
+        if (run / sbom.FOLDER / bill).is_file():
+            contents[layout.SBOM + bill] = run / sbom.FOLDER / bill
     facts = evidence.read(MappedFiles(contents))
     profile = facts.run.profile
     contents[layout.PROFILE] = profile_bytes(profile.excluded, profile.hazards, profile.declares)

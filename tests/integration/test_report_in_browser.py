@@ -1,4 +1,4 @@
-"""The HTML report in a real browser: readable by machines that read aloud, in light, dark, narrow and on paper."""
+"""The HTML report in a real browser: read aloud, in light and dark, narrow and on paper."""
 
 import base64
 import os
@@ -98,7 +98,7 @@ def test_its_outline_is_as_agreed(page: Page) -> None:
     found = page.ask(
         "[...document.querySelectorAll('h1,h2,h3,main,nav,header,footer,table,[role=region],[role=search]')]"
         ".filter(e => e.checkVisibility()).slice(0, 40).map(e => e.tagName.toLowerCase() + ' ' + "
-        "(e.matches('h1,h2,h3') ? e.textContent : e.getAttribute('aria-label') || e.caption?.textContent || ''))"
+        "(e.matches('h1,h2,h3') ? e.textContent : e.ariaLabel || e.caption?.textContent || ''))"
         ".map(t => t.replace(/\\s+/g, ' ').trim()).join('\\n')"
     )
     if os.environ.get("DTC_UPDATE_SNAPSHOTS"):
@@ -126,7 +126,8 @@ def test_on_paper_nothing_is_folded_and_nothing_interactive_is_left(page: Page) 
 
 def test_search_filters_without_a_network(page: Page) -> None:
     page.look()
-    rows = "[...document.querySelectorAll('#requirement-table tbody tr')].filter(e => e.checkVisibility()).length"
+    table = "[...document.querySelectorAll('#requirement-table tbody tr')]"
+    rows = table + ".filter(e => e.checkVisibility()).length"
     before = page.ask(rows)
     page.ask(
         "(() => { const i = document.querySelector('#filter [name=words]'); i.value = 'DTC-P2-004';"
