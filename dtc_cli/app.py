@@ -12,8 +12,9 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from dtc_cli import __version__, console
-from dtc_cli.commands import attest, certs, keys, load, trust
+from dtc_cli.commands import attest, certs, ci, keys, load, trust
 from dtc_cli.commands.audit import audit
+from dtc_cli.commands.bundle import bundle
 from dtc_cli.commands.certify import certify
 from dtc_cli.commands.clean import clean
 from dtc_cli.commands.compare import compare
@@ -58,10 +59,12 @@ app.command()(validate)
 app.command()(requirements)
 app.command()(selftest)
 app.add_typer(load.app, name="load")
+app.command()(bundle)
 app.add_typer(keys.app, name="keys")
 app.add_typer(trust.app, name="trust")
 app.add_typer(certs.app, name="certs")
 app.add_typer(attest.app, name="attest")
+app.add_typer(ci.app, name="ci")
 
 
 def _print_version(wanted: bool) -> None:

@@ -63,6 +63,16 @@ def write(out: Path, files: Mapping[str, Content]) -> None:
         partial.unlink(missing_ok=True)
 
 
+def write_tar(stream: BinaryIO, files: Mapping[str, Content]) -> None:
+    """Write the files as an uncompressed archive with the same plain headers; names are the caller's.
+
+    Raises:
+        Refusal: for a file that changes while it is read.
+    """
+    for piece in _tar(files):
+        stream.write(piece)
+
+
 def chunks(content: Content) -> Iterator[bytes]:
     """The bytes of a content, in pieces of at most 1 MiB."""
     if isinstance(content, bytes):
