@@ -68,6 +68,7 @@ def _serve(arguments: Sequence[str]) -> int:
         help="0 takes a free one, none opens no MQTT door",
     )
     _tls_options(parser)
+    _stream_options(parser)
     parser.add_argument("--stop-on-stdin-eof", action="store_true", help="end when stdin closes")
     _fault_option(parser)
     options = parser.parse_args(arguments)
@@ -100,9 +101,37 @@ def _serve(arguments: Sequence[str]) -> int:
             client_cert=options.client_cert,
             client_key=options.client_key,
             mqtt_port=options.mqtt_port,
+            allowed_origins=tuple(options.allow_origin),
+            heartbeat_s=options.heartbeat,
+            alert_thresholds=dict(options.alert_threshold or [("air_quality", 100.0)]),
             stop_on_stdin_eof=options.stop_on_stdin_eof,
         )
     )
+
+
+def _stream_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--allow-origin",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="pages of this origin may open the stream, beside those of this server; * allows all",
+    )
+    parser.add_argument(
+        "--heartbeat", type=float, default=30.0, metavar="S", help="ask silent clients for a sign of life"
+    )
+    parser.add_argument(
+        "--alert-threshold",
+        action="append",
+        type=_threshold,
+        metavar="PARAMETER=VALUE",
+        help="readings above it raise an alert; air_quality=100 by default",
+    )
+
+
+def _threshold(text: str) -> tuple[str, float]:
+    name, _, value = text.partition("=")
+    return name, float(value)
 
 
 def _port(text: str) -> int | None:

@@ -18,7 +18,7 @@ import msgspec
 import uvicorn
 import uvloop
 
-from reference_server import demo, target, tls
+from reference_server import auth, demo, target, tls
 from reference_server.app import Api
 from reference_server.auth import Keyring
 from reference_server.http_protocol import Protocol
@@ -97,7 +97,7 @@ class Doors(msgspec.Struct, frozen=True):
         """Where clients find the doors."""
         origin = _origin(settings, int(self.rest.getsockname()[1]))
         mqtt = None if self.mqtt is None else door.address(settings, self.mqtt)
-        return target.Addresses(origin, origin + BASE_PATH, None, mqtt)
+        return target.Addresses(origin, origin + BASE_PATH, stream_url(origin), mqtt)
 
 
 async def _with_storage(settings: Settings, db: Path, doors: Doors) -> int:
@@ -131,6 +131,8 @@ async def _grant(world: World, addresses: target.Addresses, db: Path) -> None:
     if settings.write_target is not None:
         secrets, rows = target.credentials(settings)
         await _store(world, rows)
+        secrets[target.SIGNING] = auth.new_key()
+        world.stream.signatures.add_secret(target.SIGNING_KEY_ID, secrets[target.SIGNING].encode())
         target.write(settings.write_target, settings, addresses, secrets)
     elif not known:
         secrets, rows = target.credentials(settings)
@@ -138,6 +140,8 @@ async def _grant(world: World, addresses: target.Addresses, db: Path) -> None:
         key_file = db.with_suffix(".admin.key")
         target.write_private(key_file, secrets["admin"])
         print(f"admin key: {key_file}", file=sys.stderr)  # noqa: T201
+    elif (signing := db.with_suffix(".signing.key")).is_file():
+        world.stream.signatures.add_secret(target.SIGNING_KEY_ID, signing.read_text().strip().encode())
     for row in await storage.credentials():
         world.keyring.add(row)
 
@@ -177,7 +181,7 @@ async def _answer(world: World, doors: Doors, addresses: target.Addresses) -> No
         access_log=False,
         server_header=False,
         timeout_graceful_shutdown=STOP_GRACE_S,
-        ws="none",
+        ws=world.stream.connection,  # type: ignore[arg-type]
         ssl_context_factory=None if secured is None else lambda config, default: secured,
     )
     server = _Server(config)
@@ -199,7 +203,11 @@ async def _answer(world: World, doors: Doors, addresses: target.Addresses) -> No
         ),
         flush=True,
     )
-    await server.serve(sockets=[doors.rest])
+    world.stream.open()
+    try:
+        await server.serve(sockets=[doors.rest])
+    finally:
+        await world.stream.close()
 
 
 def _stop_with_stdin(server: uvicorn.Server) -> None:
@@ -217,6 +225,11 @@ def _secured(settings: Settings) -> ssl.SSLContext | None:
     if settings.tls_cert is None or settings.tls_key is None:
         return None
     return tls.context(settings.tls_cert, settings.tls_key, settings.client_ca, ("http/1.1",))
+
+
+def stream_url(origin: str) -> str:
+    """The address of the stream at an origin."""
+    return "ws" + origin.removeprefix("http") + BASE_PATH + "/stream"
 
 
 def _origin(settings: Settings, port: int) -> str:

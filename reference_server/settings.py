@@ -43,6 +43,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     client_key: Path | None = None
     client_ca: Path | None = None
     """Clients must show a certificate of this authority (P3 8.2.3)."""
+    heartbeat_s: float = 30.0  # P3 4.1.3
+    pong_s: float = 10.0  # P3 4.1.3
+    allowed_origins: tuple[str, ...] = ()
+    """Origins of pages that may open the stream, beside those of this server; `*` allows all."""
     alert_thresholds: Mapping[str, float] = msgspec.field(default_factory=lambda: {"air_quality": 100.0})
     """A reading above its parameter's threshold raises an alert (D-34; P4 7.2)."""
     mqtt_port: int | None = 0

@@ -11,6 +11,8 @@ from typing import Any
 import msgspec
 
 from reference_server import VERSION, auth
+from reference_server.messaging.allowances import ALLOWANCES
+from reference_server.messaging.retention import RULES
 from reference_server.settings import OTHER_CITY, Settings
 from reference_server.storage.protocol import CredentialRow
 
@@ -36,6 +38,9 @@ class Addresses(msgspec.Struct, frozen=True):
     mqtt: str | None
 
 
+SIGNING = "signing"
+SIGNING_KEY_ID = "key-001"
+"""The secret with which messages may be signed (P3 8.4), and the name by which they say so."""
 GRANTS = (
     Grant("admin", "admin", everywhere=True),
     Grant("operator", "operator"),
@@ -78,6 +83,7 @@ def write(path: Path, settings: Settings, addresses: Addresses, secrets: Mapping
         key_file = path.parent / f"{path.stem}.{name}.key"
         write_private(key_file, secret)
         files[name] = f"file:{key_file}"
+    signing = {"algorithm": "HMAC-SHA256", "key_id": SIGNING_KEY_ID, "secret": files.pop(SIGNING)}
     oauth = {
         "token_url": f"{addresses.origin}/oauth/token",
         "client_id": "dtc-client",
@@ -90,14 +96,21 @@ def write(path: Path, settings: Settings, addresses: Addresses, secrets: Mapping
         "city": settings.city,
         "other_city": {"id": OTHER_CITY},
         "rest": {"base_url": addresses.rest, "timeout_s": 10},
-        "auth": {"api_keys": files, "oauth": oauth},
+        "auth": {"api_keys": files, "oauth": oauth, "signing": signing},
         "validator": {"command": validator},
         "hazards": ["read", "write", "destructive", "load", "security"],
         "declares": declared(settings),
         "provoke": provoked(settings.city),
     }
-    document |= {name: {"url": url} for name, url in (("mqtt", addresses.mqtt),) if url is not None}
-    for section in ("rest", "mqtt"):
+    doors = {"mqtt": addresses.mqtt}
+    if settings.tls_cert is not None:  # Silver is judged without one
+        doors["stream"] = addresses.stream
+    document |= {name: {"url": url} for name, url in doors.items() if url is not None}
+    document["limits"] = {
+        role: {"messages_per_s": one.messages, "bytes_per_s": one.bytes} for role, one in ALLOWANCES.items()
+    }
+    document["client"] = {"command": [*_interpreter(), "-m", "reference_server", "client", "{url}"]}
+    for section in ("rest", "mqtt", "stream"):
         if section in document:
             document[section] |= _certificates(settings, client=section != "rest")
     # JSON is YAML; one member per line keeps the messages about a line useful
@@ -123,7 +136,15 @@ def _interpreter() -> list[str]:
 
 def declared(settings: Settings) -> dict[str, Any]:
     """What the target file declares of optional abilities."""
-    declares: dict[str, Any] = {"cache_s": 0}
+    declares: dict[str, Any] = {
+        "cache_s": 0,
+        "signing": True,
+        "alert_threshold": dict(settings.alert_thresholds),
+        "retention": {
+            rule.pattern: {"duration_s": rule.seconds, "messages": rule.messages, "bytes": rule.bytes}
+            for rule in RULES
+        },
+    }
     if settings.client_ca is not None:
         declares["mtls"] = True
     if settings.quality_threshold is not None:

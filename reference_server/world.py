@@ -24,6 +24,9 @@ class World:
         from reference_server.messaging.hub import Hub  # its parts know the world
 
         self.messaging = Hub(self)
+        from reference_server.stream.door import Door
+
+        self.stream = Door(self)
         self.answers: Counter[tuple[str, str, int]] = Counter()
         """Answers so far, by method, operation and status."""
         self.readings: Counter[str] = Counter()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from reference_server.world import World
 
 MAX_KNOWN = 200_000
-NAMESPACE = uuid.UUID("4be0643f-1d98-573b-97cd-ca98a65347dd")
+NAMESPACE = uuid.UUID("c17da0da-83c4-511d-af46-ec75db91b3d0")
 """UUIDv5 of the name wia-digital-twin-city in the DNS namespace; a city's namespace is made below it."""
 
 

@@ -38,6 +38,11 @@ PERIOD: Schema = {
     "pattern": f"^{_TIME}$|^{_TIME}/{_TIME}$|^{_TIME}/\\.\\.$|^\\.\\./{_TIME}$",
 }
 QUERIES: dict[str, dict[str, Schema]] = {
+    "queryMessages": {
+        "topic": TEXT,
+        "since": TEXT,
+        "limit": {"type": "integer", "minimum": 1, "maximum": 1000},
+    },
     "queryObjects": {
         **PAGING,
         "type": WORD,

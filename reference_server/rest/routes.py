@@ -11,6 +11,7 @@ from reference_server.auth import DELETE, MANAGE, MEASURE, READ, WRITE
 from reference_server.rest import (
     cities,
     city_services,
+    messages,
     oauth,
     objects,
     ogc,
@@ -127,6 +128,16 @@ def below_base() -> tuple[Route, ...]:
             "getSnapshot",
             "The city at an instant",
         ),
+        *stream(),
+    )
+
+
+def stream() -> tuple[Route, ...]:
+    """The stream as seen by a request that asks for no upgrade, and the log of its messages (C-79)."""
+    log = "/cities/{cityId}/messages"
+    return (
+        Route("GET", "/stream", messages.upgrade, None, "stream", "The WebSocket stream (upgrade)"),
+        Route("GET", log, messages.listing, READ, "queryMessages", "Past messages of topics"),
     )
 
 

@@ -280,6 +280,14 @@ COMPONENTS: dict[str, Schema] = {
         expires_in=COUNT,
     ),
     "OAuthError": thing(["error"], error=NAME, error_description=TEXT),
+    "Messages": thing(
+        ["messages", "count", "gaps", "next"],
+        messages={"type": "array", "items": ANY},
+        count=COUNT,
+        gaps={"type": "array", "items": TEXT},
+        next=COUNT,
+        more={"type": "boolean"},
+    ),
     "Health": thing(["status"], status=TEXT),
     "Ready": thing(["ready"], ready={"type": "boolean"}),
 }
@@ -320,6 +328,8 @@ SHAPES: dict[str, tuple[str | None, int, str | None]] = {
     "getObjectHistory": (None, 200, "History"),
     "compareSnapshots": (None, 200, "Comparison"),
     "getSnapshot": (None, 200, "Record"),
+    "stream": (None, 101, None),
+    "queryMessages": (None, 200, "Messages"),
     "health": (None, 200, "Health"),
     "ready": (None, 200, "Ready"),
 }

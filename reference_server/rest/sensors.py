@@ -5,6 +5,7 @@ from typing import Any
 import orjson
 
 from reference_server import instants
+from reference_server.messaging.directory import binary_id
 from reference_server.rest import cursor, filters
 from reference_server.rest.call import Call, Reply, reply_json
 from reference_server.rest.conditional import expected_revision
@@ -27,6 +28,7 @@ async def read(call: Call) -> Reply:
     row = await sensors.find(call.world, call.city, call.params["sensorId"])
     newest = await call.world.storage.latest([row.no])
     shown = snapshots.node(orjson.loads(row.body), {row.id: newest[row.no]})
+    shown["binaryId"] = str(binary_id(call.city.id, row.id))  # C-24
     return reply_json(shown)
 
 

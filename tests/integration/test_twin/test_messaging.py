@@ -31,7 +31,9 @@ def run(folder: Path, body: Body, **options: Any) -> None:
     asyncio.run(inside())
 
 
-def reading(value: float = 21.5, parameter: str = "temperature", unit: str = "celsius") -> dict[str, Any]:
+def reading(
+    value: float = 21.515625, parameter: str = "temperature", unit: str = "celsius"
+) -> dict[str, Any]:
     now = instants.show(instants.now_us())
     return {"parameter": parameter, "value": value, "unit": unit, "timestamp": now, "quality": "good"}
 
@@ -71,7 +73,7 @@ def test_a_published_reading_is_stored_once_and_heard_as_it_was_sent(tmp_path: P
         stored = await readings.data(
             made, city, sensor, start=None, end=None, parameter="temperature", limit=1000
         )
-        assert [one["value"] for one in stored["measurements"]].count(21.5) == 1
+        assert [one["value"] for one in stored["measurements"]].count(21.515625) == 1
         assert [(m.topic, m.id, m.qos, m.retain, m.event) for m in ear.heard] == [
             (topic, "m-1", 2, False, "sensor:data")
         ]
