@@ -420,7 +420,7 @@ def test_signed_messages_verify_and_altered_ones_do_not(twin: Any) -> None:
         secret = file.read().encode()
 
     def signed(number: float, encode: Callable[[bytes], str], **change: Any) -> dict[str, Any]:
-        message = {
+        message: dict[str, Any] = {
             "version": "1.0.0",
             "type": "PUBLISH",
             "messageId": f"s-{number}",

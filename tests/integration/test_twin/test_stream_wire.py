@@ -166,7 +166,7 @@ def test_a_message_of_900_kb_in_frames_of_60_kb_is_taken_and_sent_in_frames_of_6
         client.frame()
         for number, piece in enumerate(pieces):
             client.send(1 if number == 0 else 0, piece, fin=number == len(pieces) - 1)
-        heard = []
+        heard: list[tuple[int, bytes]] = []
         while not heard or not heard[-1][0] & 0x80:
             heard.append(client.frame())
             assert len(heard[-1][1]) <= 65_536
