@@ -104,7 +104,7 @@ def test_the_flat_form_and_compressed_payloads_are_understood(twin: Any) -> None
             assert found["payload"]["code"] == code
 
 
-BAD = [
+BAD: list[tuple[dict[str, Any], str]] = [
     ({"messageId": 1}, "VALIDATION_ERROR"),
     ({"messageId": ""}, "VALIDATION_ERROR"),
     ({"version": "9.0.0"}, "VALIDATION_ERROR"),
