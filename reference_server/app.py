@@ -76,7 +76,7 @@ class Api:
         raw: bytes = scope.get("raw_path") or scope["path"].encode()
         segments = raw.split(b"?")[0].split(b"/")[1:]
         if segments[: len(_BASE)] != _BASE:
-            if segments[:1] == [b"ogc"]:
+            if segments[:1] in ([b"ogc"], [b"sta"]):
                 self._identify(call, extra)
             return await self._dispatch(call, self._origin.find(segments))
         below = segments[len(_BASE) :]

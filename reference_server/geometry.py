@@ -99,7 +99,9 @@ class Bounds:
         return self.rectangle or in_polygon(p, self.rings)
 
 
-def _segments_touch(a: Position, b: Position, c: Position, d: Position) -> bool:
+def segments_touch(a: Position, b: Position, c: Position, d: Position) -> bool:
+    """Whether two segments share a point."""
+
     def turn(p: Position, q: Position, r: Position) -> float:
         return (q[0] - p[0]) * (r[1] - p[1]) - (q[1] - p[1]) * (r[0] - p[0])
 
@@ -113,7 +115,7 @@ def _line_meets_box(line: Sequence[Position], box: Box) -> bool:
     if any(x0 <= p[0] <= x1 and y0 <= p[1] <= y1 for p in line):
         return True
     corners = ((x0, y0), (x1, y0), (x1, y1), (x0, y1), (x0, y0))
-    return any(_segments_touch(a, b, c, d) for a, b in pairwise(line) for c, d in pairwise(corners))
+    return any(segments_touch(a, b, c, d) for a, b in pairwise(line) for c, d in pairwise(corners))
 
 
 def _polygon_meets_box(rings: Sequence[Sequence[Position]], box: Box) -> bool:

@@ -74,6 +74,15 @@ QUERIES: dict[str, dict[str, Schema]] = {
     "latestReadings": {"ids": WORDS, **PAGING},
     "getObjectHistory": SPAN,
     "compareSnapshots": {"time1": INSTANT, "time2": INSTANT},
+    "staResource": {
+        "$filter": WORD,
+        "$expand": WORD,
+        "$select": WORD,
+        "$orderby": WORD,
+        "$top": PAGING["offset"],
+        "$skip": {"type": "integer", "minimum": 0, "maximum": 10_000_000},
+        "$count": {"type": "boolean"},
+    },
 }
 NEEDED = frozenset(
     {
@@ -91,7 +100,9 @@ def document() -> dict[str, Any]:
     paths: dict[str, dict[str, Any]] = {}
     for prefix, table in ((BASE_PATH, routes.below_base()), ("", routes.at_origin())):
         for route in table:
-            paths.setdefault(prefix + route.path, {})[route.method.lower()] = operation(route)
+            paths.setdefault(prefix + route.path.replace("...", ""), {})[route.method.lower()] = operation(
+                route
+            )
     return {
         "openapi": "3.1.0",
         "info": {
@@ -145,7 +156,7 @@ def operation(route: Route) -> dict[str, Any]:
             "content": {"application/x-www-form-urlencoded": {"schema": FORM}},
         }
         shown["responses"]["200"] = response("Token")
-    if route.operation.startswith("ogc"):
+    if route.operation.startswith(("ogc", "sta")):
         kind = "application/geo+json" if route.operation in ("ogcItems", "ogcItem") else "application/json"
         shown["responses"]["200"] = {
             "description": route.summary,

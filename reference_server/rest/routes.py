@@ -20,11 +20,12 @@ from reference_server.rest import (
     simulations,
     snapshots,
     spatial,
+    sta,
 )
 from reference_server.rest.call import Call, Reply
 
-_NAME = "/"
-"""Stands for any one segment in the table; no segment holds a slash."""
+_NAME, _REST = "/", "//"
+"""Stand for any one segment, and for all that follow, in the table; no segment holds a slash."""
 
 Handler = Callable[[Call], Awaitable[Reply]]
 
@@ -155,12 +156,22 @@ def ogc_features() -> tuple[Route, ...]:
     )
 
 
+def sensor_things() -> tuple[Route, ...]:
+    """The routes of the SensorThings facade; `...` stands for any number of segments."""
+    city = "/sta/{cityId}/v1.1"
+    return (
+        Route("GET", city, sta.service, READ, "staService", "SensorThings 1.1: the entity sets"),
+        Route("GET", f"{city}/{{resource...}}", sta.read, READ, "staResource", "SensorThings 1.1: entities"),
+    )
+
+
 def at_origin() -> tuple[Route, ...]:
     """The routes at the root of the origin."""
     from reference_server.rest import openapi  # it reads this table
 
     return (
         *ogc_features(),
+        *sensor_things(),
         Route("GET", "/openapi.json", openapi.read, None, "openapi", "The description of this server"),
         Route("GET", "/docs", openapi.page, None, "docs", "The operations on one page"),
         Route("GET", "/health", operations.health, None, "health", "The process answers"),
@@ -185,7 +196,7 @@ class Table:
         for route in routes:
             node = self._root
             for part in route.path.strip("/").split("/"):
-                key = _NAME if part.startswith("{") else part
+                key = _REST if part.endswith("...}") else _NAME if part.startswith("{") else part
                 node = node.setdefault(key, {})  # type: ignore[assignment]
             methods = node.setdefault("", {})
             methods[route.method] = route  # type: ignore[index]
@@ -194,7 +205,10 @@ class Table:
         """The routes behind the raw segments of a path, or None."""
         node = self._root
         values: list[bytes] = []
-        for raw in segments:
+        for number, raw in enumerate(segments):
+            if _REST in node and raw:
+                rest: dict[str, object] = node[_REST]  # type: ignore[assignment]
+                return Match(rest[""], (*values, b"/".join(segments[number:])))  # type: ignore[arg-type]
             literal = node.get(raw.decode("latin-1")) if raw else None
             if literal is None:
                 if _NAME not in node or not raw:
@@ -208,4 +222,4 @@ class Table:
 
 def names(route: Route) -> list[str]:
     """The names in a route's path, in order."""
-    return [part[1:-1] for part in route.path.split("/") if part.startswith("{")]
+    return [part[1:-1].removesuffix("...") for part in route.path.split("/") if part.startswith("{")]

@@ -19,12 +19,14 @@ continue-on-failure = true
 "path.featureId" = {{ dictionary = "objects", probability = 0.5 }}
 "path.objectId" = {{ dictionary = "objects", probability = 0.5 }}
 "path.sensorId" = {{ dictionary = "sensors", probability = 0.5 }}
+"path.resource" = {{ dictionary = "sets", probability = 0.9 }}
 "path.serviceId" = {{ dictionary = "services", probability = 0.5 }}
 "path.timestamp" = {{ dictionary = "instants", probability = 0.5 }}
 "query.time1" = {{ dictionary = "instants", probability = 0.5 }}
 "query.time2" = {{ dictionary = "instants", probability = 0.5 }}
 "query.sensors" = {{ dictionary = "sensors", probability = 0.5 }}
 [dictionaries]
+sets = {{ values = ["Things", "Datastreams", "Observations", "ObservedProperties"] }}
 collections = {{ values = ["objects"] }}
 objects = {{ values = ["building-000001", "road-000001"] }}
 sensors = {{ values = ["sensor-traffic-001", "sensor-environmental-001"] }}

@@ -75,6 +75,7 @@ FORESEEN: dict[str, list[tuple[str, str]]] = {
     ],  # the coordinate system of the city
     "findRoute": [OUTSIDE, ("INVALID_GEOMETRY", "must be a GeoJSON Point")],
     "analyzeAccessibility": [OUTSIDE, ("INVALID_GEOMETRY", "must be a GeoJSON Point")],
+    "staResource": [("INVALID_PARAMETERS", "")],  # expressions have a grammar of their own
     "ogcItems": [
         CURSOR,
         ("INVALID_PARAMETERS", "datetime must be"),  # the 30th of February

@@ -97,3 +97,18 @@ def test_gdal_reads_the_city(twin: Any, tmp_path: Path) -> None:
     names = {one["properties"]["cityObjectId"] for one in json.loads(part.read_text())["features"]}
     api = twin.get("/objects", params={"bounds": ",".join(corners), "limit": 1000})["objects"]
     assert names == {one["id"] for one in api}
+
+
+def test_owslib_reads_the_city(twin: Any) -> None:
+    from owslib.ogcapi.features import Features  # type: ignore[import-untyped]
+
+    url = f"{twin.origin}/ogc/KR-BUSAN-2025"
+    city = Features(url, headers={"X-API-Key": twin.key("viewer")})
+    assert city.feature_collections() == ["objects"]
+    assert city.collection("objects")["extent"]["spatial"]["bbox"] == [[128.925, 35.05, 129.225, 35.31]]
+    box = [129.07, 35.17, 129.075, 35.18]
+    page = city.collection_items("objects", bbox=box, limit=1000)
+    api = twin.get("/objects", params={"bounds": ",".join(map(str, box)), "limit": 1000})["objects"]
+    assert [one["id"] for one in page["features"]] == [one["id"] for one in api]
+    assert page["numberMatched"] == len(api)
+    assert city.collection_item("objects", "park-citizens")["properties"]["name"] == "Citizens Park"
