@@ -12,7 +12,8 @@ from reference_server.storage.protocol import Condition, ObjectQuery, SensorQuer
 
 DEFAULT_LIMIT = 100  # P2 4.3
 MAX_LIMIT = 1000  # P2 4.3
-MAX_OFFSET = 2**53
+LARGEST = 2**53 - 1
+"""Beyond it numbers of JSON lose their last digits (RFC 7493 2.2)."""
 RESERVED = frozenset(
     {
         "type",
@@ -64,14 +65,14 @@ def paging(query: Query) -> tuple[int, int]:
     limit = _whole(query, "limit", DEFAULT_LIMIT)
     if limit < 1:
         raise bad("limit", "limit must be 1 or more", limit)
-    return min(limit, MAX_LIMIT), min(_whole(query, "offset", 0), MAX_OFFSET)
+    return min(limit, MAX_LIMIT), _whole(query, "offset", 0)
 
 
 def _whole(query: Query, name: str, default: int) -> int:
     text = one(query, name)
     if text is None:
         return default
-    if not _INTEGER.fullmatch(text):
+    if not _INTEGER.fullmatch(text) or int(text) > LARGEST:
         raise bad(name, f"{name} must be a whole number that is not negative", text)
     return int(text)
 

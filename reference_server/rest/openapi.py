@@ -9,7 +9,7 @@ from typing import Any
 
 from reference_server import VERSION
 from reference_server.auth import DELETE, MANAGE, MEASURE, READ, WRITE
-from reference_server.rest import routes
+from reference_server.rest import filters, routes
 from reference_server.rest.call import JSON_PATCH, MERGE_PATCH, Call, Reply, reply_json
 from reference_server.rest.examples import EXAMPLES
 from reference_server.rest.routes import Route
@@ -20,11 +20,11 @@ PAGING: dict[str, Schema] = {
     "limit": {
         "type": "integer",
         "minimum": 1,
-        "maximum": 10**18 - 1,
+        "maximum": filters.LARGEST,
         "default": 100,
         "description": "more than 1000 counts as 1000",
     },
-    "offset": {**COUNT, "maximum": 10**18 - 1, "default": 0},
+    "offset": {**COUNT, "maximum": filters.LARGEST, "default": 0},
 }
 SPAN: dict[str, Schema] = {"start": INSTANT, "end": INSTANT}
 WORD: Schema = {"type": "string", "pattern": r"^[^\x00]*$"}

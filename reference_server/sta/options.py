@@ -9,6 +9,7 @@ from reference_server.sta.grammar import Node, bad
 
 DEFAULT_TOP = 100
 MAX_TOP = 1000
+LARGEST = 2**53 - 1
 MAX_SKIP = 10_000_000
 MAX_EXPANDS = 30
 _NAME = re.compile(r"@?[A-Za-z_][\w.]*(/[\w.@]+)*", re.ASCII)
@@ -137,7 +138,7 @@ def _whole(given: dict[str, str], name: str, default: int) -> int:
     if (
         not (text.isascii() and text.isdigit())
         or len(text) > 18
-        or (name == "$skip" and int(text) > MAX_SKIP)
+        or int(text) > (MAX_SKIP if name == "$skip" else LARGEST)
     ):
         raise bad(f"{name} must be a whole number that is not negative")
     return int(text)
