@@ -1,10 +1,13 @@
 """`python -m reference_server`: serve, or `validate FILE`, `certs make DIR`, `faults`."""
 
-import argparse
 import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import argparse
 
 # Each command imports its own part: `validate` is started hundreds of times by a certification.
 
@@ -18,13 +21,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _serve(arguments)
 
 
-def _fault_option(parser: argparse.ArgumentParser) -> None:
+def _fault_option(parser: "argparse.ArgumentParser") -> None:
     parser.add_argument(
         "--fault", action="append", default=[], metavar="ID", help="break one requirement on purpose"
     )
 
 
-def _install(parser: argparse.ArgumentParser, ids: Sequence[str]) -> None:
+def _install(parser: "argparse.ArgumentParser", ids: Sequence[str]) -> None:
     if not ids:
         return
     from reference_server import faults
@@ -36,6 +39,8 @@ def _install(parser: argparse.ArgumentParser, ids: Sequence[str]) -> None:
 
 
 def _serve(arguments: Sequence[str]) -> int:
+    import argparse
+
     from reference_server import serve
     from reference_server.rules.record import CITY_ID
     from reference_server.settings import DEFAULT_CITY, Settings
@@ -190,7 +195,10 @@ def _certs(arguments: Sequence[str]) -> int:
 
 
 def _validate(arguments: Sequence[str]) -> int:
-    from reference_server import validator
+    if len(arguments) == 1 and not arguments[0].startswith("-"):
+        # The usual case by itself: to read options takes longer than to judge a record.
+        return _judge(Path(arguments[0]), fragment=False, threshold=None)
+    import argparse
 
     parser = argparse.ArgumentParser(prog="python -m reference_server validate")
     parser.add_argument("file", type=Path)
@@ -199,18 +207,24 @@ def _validate(arguments: Sequence[str]) -> int:
     _fault_option(parser)
     options = parser.parse_args(arguments)
     _install(parser, options.fault)
+    return _judge(options.file, fragment=options.fragment, threshold=options.quality_threshold)
+
+
+def _judge(file: Path, *, fragment: bool, threshold: float | None) -> int:
+    from reference_server import validator
+
     try:
-        verdict = validator.judge_file(
-            options.file, fragment=options.fragment, threshold=options.quality_threshold
-        )
+        verdict = validator.judge_file(file, fragment=fragment, threshold=threshold)
     except OSError as problem:
-        print(f"error: cannot read {options.file}: {problem.strerror}", file=sys.stderr)  # noqa: T201
+        print(f"error: cannot read {file}: {problem.strerror}", file=sys.stderr)  # noqa: T201
         return 2
     print(json.dumps(verdict, ensure_ascii=False))  # noqa: T201
     return 0
 
 
 def _faults(arguments: Sequence[str]) -> int:
+    import argparse
+
     from reference_server import faults
 
     argparse.ArgumentParser(prog="python -m reference_server faults").parse_args(arguments)

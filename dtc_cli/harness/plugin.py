@@ -51,6 +51,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Register the marker and open the run."""
     config.addinivalue_line("markers", "verifies(requirement, ...): this test is a vector of a requirement")
     config.addinivalue_line("markers", "background(watch): this vector judges what a watch sees meanwhile")
+    config.addinivalue_line("markers", "late: run after all that is not late")
     folder: Path | None = config.getoption("--dtc-run")
     recorded: Path | None = config.getoption("--dtc-replay")
     if folder is not None and recorded is not None:
@@ -90,7 +91,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if session is not None:
         planned = [item for item in items if item.stash[VECTOR].id in session.expected]
         config.hook.pytest_deselected(items=[item for item in items if item not in planned])
-        items[:] = planned
+        # What is judged in the background while other vectors wait for the network comes after them.
+        items[:] = sorted(planned, key=lambda item: item.get_closest_marker("late") is not None)
         session.tell("collected", total=len(items))
         session.watch(items)
 

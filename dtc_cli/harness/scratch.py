@@ -23,6 +23,9 @@ GEOMETRY_OF = {
     "TransportHub": "Point",
 }
 """The usual geometry of an object type; a Polygon for the rest."""
+TYPE_OF = {"Point": "Landmark", "LineString": "Road"}
+"""An object type that a geometry fits; a Building for areas. A target may refuse a Building that is a point:
+DTC-P2-016 speaks of the fitting kinds only."""
 
 _SENSOR, _SIMULATION = "sensor", "simulation"
 
@@ -71,6 +74,12 @@ class Scratch:
             "MultiPolygon": [[ring]],
         }
         return {"type": kind, "coordinates": coordinates[kind]}
+
+    def shaped(self, geometry: object, **properties: Any) -> dict[str, Any]:
+        """A create request with this geometry, sound or not, and a type that the geometry fits."""
+        kind = geometry.get("type") if isinstance(geometry, Mapping) else None
+        body = self.body(TYPE_OF.get(str(kind), "Building"), **properties)
+        return {**body, "geometry": geometry}
 
     def post(self, body: Mapping[str, Any], **options: Any) -> Answer:
         """POST an object, whatever comes of it; what is created is removed after the run."""

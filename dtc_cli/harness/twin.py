@@ -48,6 +48,7 @@ class Twin:
         self.target = target
         self.run_id: str = run["runId"]
         self.seed: int = run["seed"]
+        self._started: str = run.get("startedAt") or "1970-01-01T00:00:00Z"
         self.recorder = Recorder(
             folder,
             genesis(run["nonce"], run["runId"], run["standard"]["catalogueDigest"], run["profile"]["digest"]),
@@ -176,8 +177,11 @@ class Twin:
 
     @cached_property
     def _case_clock(self) -> datetime:
-        """One instant for all record vectors, so that they can be put to the validator ahead of time."""
-        return self.clock.now()
+        """One instant for all record vectors, so that they can be put to the validator ahead of time.
+
+        The start of the run on the target's clock: known to a replay without reading any clock.
+        """
+        return datetime.fromisoformat(self._started) + self.clock.skew
 
     def case_document(self, case: Case) -> bytes:
         """The bytes of a record vector, its instants set relative to the run's clock."""

@@ -46,13 +46,7 @@ def vector(case: Case) -> Any:
 CASES = sorted(load_cases(RECORD_VECTORS), key=order)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _ahead(twin: Twin, request: pytest.FixtureRequest) -> None:
-    """Judge the cases of this run in the background: a command needs a process for each."""
-    params = [item.callspec.params for item in request.session.items if hasattr(item, "callspec")]
-    twin.judge_ahead(param["case"] for param in params if isinstance(param.get("case"), Case))
-
-
+@pytest.mark.late
 @pytest.mark.parametrize("case", [vector(case) for case in CASES])
 def test_validator(twin: Twin, case: Case) -> None:
     if not twin.validator.offered:

@@ -1,12 +1,12 @@
 """What the live suites share: waiting, instants, the lists of an answer, and set-up done once per run."""
 
 import re
-import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, TypeVar
 
 from dtc_cli.harness.suite import Answer, Blocked, NotApplicable, NotTested, Twin, Violation
+from suites.phase2.support.lists import total_of
 from suites.phase2.support.operations import ID_CODES
 from suites.phase2.support.replies import code_of, served
 
@@ -28,14 +28,9 @@ def eventually(twin: Twin, look: Callable[[], T | None], *, within_s: float = 4.
     end = twin.clock.now() + timedelta(seconds=within_s)
     wait = 0.05
     while not (found := look()) and twin.clock.now() < end:
-        pause(wait)
+        twin.clock.wait(wait)
         wait = min(0.5, wait * 1.6)
     return found
-
-
-def pause(seconds: float) -> None:
-    """Let time pass between two looks at the target; the one place where a live suite waits."""
-    time.sleep(seconds)
 
 
 def once(twin: Twin, name: str, make: Callable[[], T]) -> T:
@@ -155,6 +150,6 @@ def walk(
         fresh = [item for item in items if str(item.get("id")) not in seen]
         yield from fresh
         seen.update(ids(fresh))
-        total = body(answer).get("total")
-        if not fresh or len(seen) == total or (len(items) < _PAGE and not isinstance(total, int)):
+        # A page may be shorter than asked for: only an empty one, or the total, tells the end.
+        if not fresh or len(seen) == total_of(answer):
             return

@@ -9,7 +9,7 @@ from typing import Any
 from dtc_cli.harness.suite import NotTested, Twin
 
 Position = tuple[float, float]
-"""Longitude and latitude in degrees, WGS84."""
+"""Longitude and latitude in degrees (WGS84), or easting and northing in metres (UTM, local)."""
 
 MEAN_RADIUS_M = 6_371_008.8  # IUGG mean radius
 MERIDIAN_M = 111_195.0
@@ -43,17 +43,56 @@ def ellipsoidal(one: Position, other: Position) -> float:
     return math.hypot(north, math.radians(turn) * across * math.cos(latitude))
 
 
-def is_distance(told: float, one: Position, other: Position) -> bool:
-    """Whether a distance is the true one within 1 % (C-45), or within a metre for rounding."""
-    true = (haversine(one, other), ellipsoidal(one, other))
-    return any(abs(told - metres) <= max(1.0, 0.01 * metres) for metres in true)
+class Ground:
+    """Distances in metres and places, in a city whose positions are longitudes and latitudes (WGS84)."""
+
+    degrees = True
+
+    def distance(self, one: Position, other: Position) -> float:
+        """Metres between two places: the great circle."""
+        return haversine(one, other)
+
+    def is_distance(self, told: float, one: Position, other: Position) -> bool:
+        """Whether a distance is the true one within 1 % (C-45), or within a metre for rounding."""
+        true = (haversine(one, other), ellipsoidal(one, other))
+        return any(abs(told - metres) <= max(1.0, 0.01 * metres) for metres in true)
+
+    def away(self, start: Position, east_m: float, north_m: float) -> Position:
+        """The place that many metres east and north, rounded to 7 decimals (about 1 cm)."""
+        latitude = start[1] + north_m / MERIDIAN_M
+        longitude = start[0] + east_m / (MERIDIAN_M * math.cos(math.radians(start[1])))
+        return round((longitude + 180) % 360 - 180, 7), round(latitude, 7)
+
+    def length(self, positions: Sequence[Position]) -> float:
+        """The length of a line in metres."""
+        return sum(self.distance(one, other) for one, other in pairwise(positions))
 
 
-def away(start: Position, east_m: float, north_m: float) -> Position:
-    """The place that many metres east and north, rounded to 7 decimals (about 1 cm)."""
-    latitude = start[1] + north_m / MERIDIAN_M
-    longitude = start[0] + east_m / (MERIDIAN_M * math.cos(math.radians(start[1])))
-    return round((longitude + 180) % 360 - 180, 7), round(latitude, 7)
+class Plane(Ground):
+    """The same in a projected (UTM) or local city, whose positions are metres.
+
+    The scale of a UTM zone is within 0.1 % of 1, far inside the 1 % of C-45.
+    """
+
+    degrees = False
+
+    def distance(self, one: Position, other: Position) -> float:
+        """Metres between two places of the plane."""
+        return math.dist(one, other)
+
+    def is_distance(self, told: float, one: Position, other: Position) -> bool:
+        """As on the earth: within 1 %, or within a metre."""
+        metres = math.dist(one, other)
+        return abs(told - metres) <= max(1.0, 0.01 * metres)
+
+    def away(self, start: Position, east_m: float, north_m: float) -> Position:
+        """The place that many metres east and north, rounded to millimetres."""
+        return round(start[0] + east_m, 3), round(start[1] + north_m, 3)
+
+
+def ground(twin: Twin) -> Ground:
+    """The ground of the city under test."""
+    return Ground() if twin.city.system == "WGS84" else Plane()
 
 
 def position(location: object) -> Position | None:
@@ -71,32 +110,17 @@ def point(place: Position) -> dict[str, Any]:
     return {"type": "Point", "coordinates": list(place)}
 
 
-def length(positions: Sequence[Position]) -> float:
-    """The length of a line in metres."""
-    return sum(haversine(one, other) for one, other in pairwise(positions))
-
-
-def need_degrees(twin: Twin) -> None:
-    """Make sure that the city's positions are longitudes and latitudes.
-
-    Raises:
-        NotTested: when they are not: metres of a projection are no fair oracle for the earth's.
-    """
-    if twin.city.system != "WGS84":
-        raise NotTested(f"distances are judged in WGS84 only, and this city's system is {twin.city.system}")
-
-
 def roomy(twin: Twin, random: Random, offsets: Sequence[tuple[float, float]]) -> tuple[Position, int]:
     """A centre and a scale such that all the offsets (east, north), scaled to metres, lie inside the city.
 
     Raises:
         NotTested: when the city is too small for the smallest scale.
     """
-    need_degrees(twin)
+    earth = ground(twin)
     for scale in (250, 100, 40):
         for _ in range(_TRIES):
             centre = twin.city.place(random)
-            places = [away(centre, east * scale, north * scale) for east, north in offsets]
+            places = [earth.away(centre, east * scale, north * scale) for east, north in offsets]
             if all(twin.city.holds(place) for place in places):
                 return centre, scale
     raise NotTested("the city is too small to put objects at known distances into it")

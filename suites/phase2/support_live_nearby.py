@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 from dtc_cli.harness.suite import Answer, Blocked, Twin, expect
 from suites.phase2.support_live import body, once
-from suites.phase2.support_live_geo import Position, away, point, roomy
+from suites.phase2.support_live_geo import Position, ground, point, roomy
 
 NEARBY = "/cities/{city}/spatial/nearby"
 PLACES = {
@@ -37,14 +37,17 @@ def made(twin: Twin) -> Scene:
 
     Raises:
         Blocked: by DTC-P2-013 when objects cannot be created.
-        NotTested: when the city leaves no room for it, or its positions are not in degrees.
+        NotTested: when the city leaves no room for it.
     """
 
     def make() -> Scene:
         twin.need_hazard("write")
+        earth = ground(twin)
         centre, radius = roomy(twin, twin.random, list(PLACES.values()))
-        places = {name: away(centre, east * radius, north * radius) for name, (east, north) in PLACES.items()}
-        places["other"] = away(centre, 0.1 * radius, 0.1 * radius)
+        places = {
+            name: earth.away(centre, east * radius, north * radius) for name, (east, north) in PLACES.items()
+        }
+        places["other"] = earth.away(centre, 0.1 * radius, 0.1 * radius)
         ids = {}
         for name, place in places.items():
             sent = twin.scratch.body("Utility" if name == "other" else "Landmark")

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from dtc_cli.harness.suite import Answer, Blocked, Twin, quote
-from suites.phase2.support_live import body, eventually, moment, once, pause
+from suites.phase2.support_live import body, eventually, moment, once
 
 OBJECTS = "/cities/{city}/objects"
 MARK = "dtcVersion"
@@ -56,15 +56,15 @@ def _make(twin: Twin) -> Past:
     patched = _create(twin, version=1)
     deleted = _create(twin, version=1)
     begun = max(created(twin, answer) for answer in (patched[1], deleted[1]))
-    first = _between(begun)
+    first = _between(twin, begun)
     _patch(twin, patched[0], 2)
-    second = _between(_now(twin, patched[0]))
+    second = _between(twin, _now(twin, patched[0]))
     _patch(twin, patched[0], 3)
     twin.rest.delete(path_of(deleted[0]))
     if not eventually(twin, lambda: twin.rest.get(path_of(deleted[0])).status in (404, 410)):
         raise Blocked("DTC-P2-025", f"the object {deleted[0]} is still there after DELETE")
     later = _create(twin, version=1)
-    third = _between(created(twin, later[1]))
+    third = _between(twin, created(twin, later[1]))
     return Past(patched[0], deleted[0], later[0], first - HOUR, first, second, third)
 
 
@@ -93,10 +93,10 @@ def _now(twin: Twin, object_id: str) -> datetime:
     return told if told is not None and abs(told - now) < timedelta(seconds=30) else now
 
 
-def _between(last: datetime) -> datetime:
+def _between(twin: Twin, last: datetime) -> datetime:
     """The next whole second after a step; waits until it lies well before the next one."""
     instant = last.replace(microsecond=0) + _SECOND
-    pause((instant - last).total_seconds() + _APART_S)
+    twin.clock.wait((instant - last).total_seconds() + _APART_S)
     return instant
 
 

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from dtc_cli.harness.suite import Answer, Blocked, NotTested, Twin, quote
-from suites.phase2.support_live import body, moment, once, pause, written
+from suites.phase2.support_live import body, moment, once, written
 
 RUNS = "/cities/{city}/simulations"
 KINDS = (
@@ -195,7 +195,7 @@ def watch(twin: Twin, runs: list[Run]) -> None:
     while going and twin.clock.now() < end:
         going = [run for run in going if goes_on(twin, run)]
         if going:
-            pause(wait)
+            twin.clock.wait(wait)
             wait = min(1.0, wait * 1.3)
 
 

@@ -193,6 +193,6 @@ def numbers_of(error: Mapping[str, Any]) -> list[int]:
     """The numeric codes that an error carries (C-32)."""
     given = [error[name] for name in NUMBER_MEMBERS if name in error]
     code = error.get("code")
-    if isinstance(code, int) or (isinstance(code, str) and code.isdigit()):
+    if isinstance(code, int | float) or (isinstance(code, str) and code.isdigit()):
         given.append(code)
-    return [int(number) for number in given if str(number).isdigit()]
+    return [int(float(number)) for number in given if re.fullmatch(r"\d+(\.0+)?", str(number))]

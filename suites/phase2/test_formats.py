@@ -47,6 +47,12 @@ CONTENT = frozenset(
     {"properties", "specifications", "parameters", "geometry", "location", "bounds", "details"}
 )
 """Members whose content is the client's own, or no instants."""
+MEANING_MORE = frozenset(
+    {
+        "at", "from", "to", "start", "end", "updated", "completed", "started", "created", "instant",
+        "lastSeen", "lastMeasurement",
+    }
+)  # fmt: skip
 UNZONED = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}(:\d{2}([.,]\d+)?)?", re.ASCII)
 
 
@@ -219,8 +225,8 @@ def instants(value: Any) -> Iterator[tuple[Path, Any]]:
         name = next((step for step in reversed(path) if isinstance(step, str)), "")
         if found is None or isinstance(found, bool) or INSTANTS.fullmatch(name) is None:
             continue
-        if name in {"at", "from", "to", "start", "end", "updated", "completed", "started", "created"}:
-            # Short words mean other things as well: only what looks like a time is taken for one.
+        if name in MEANING_MORE:
+            # These words mean other things as well: only what looks like a time is taken for one.
             if isinstance(found, str) and not re.match(r"\d{4}-\d{2}-\d{2}", found):
                 continue
             if not isinstance(found, str) and name not in {"created", "completed", "started"}:

@@ -7,10 +7,15 @@ import pytest
 from dtc_cli.harness.suite import Blocked, NotApplicable, Tolerated, Twin, expect, verifies
 from suites.phase2.support.replies import BAD_REQUEST, refused
 from suites.phase2.support_live import answered, body, eventually
-from suites.phase2.support_live_geo import haversine, is_distance, position
+from suites.phase2.support_live_geo import ground, position
 from suites.phase2.support_live_nearby import INSIDE, Scene, ask, made, network, results
 
 CLAUSE = "P2 4.7"
+FAR_OFF = (
+    {"type": "Point", "coordinates": [500, 500]},
+    {"type": "Point", "coordinates": [129.0, 95.0]},
+)
+"""Places off the earth, in degrees."""
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +54,7 @@ def test_nearby_has(twin: Twin, scene: Scene, member: str) -> None:
         place = position(echoed.get("location"))
         expect.that(
             echoed.get("radius", scene.radius) == scene.radius
-            and (place is None or haversine(place, scene.centre) < 1)
+            and (place is None or ground(twin).distance(place, scene.centre) < 1)
             and isinstance(shown[member], dict),
             "query is not an echo of the request",
             expected={"location": scene.centre, "radius": scene.radius, "type": "Landmark"},
@@ -110,7 +115,7 @@ def test_finds_what_lies_within(
         expect.that(
             name in found,
             f"an object within the radius is not found ({name})",
-            expected=f"{haversine(scene.centre, scene.places[name]):.1f} m away, radius {scene.radius:.0f} m",
+            expected=whereabouts(twin, scene, name),
             actual=sorted(found),
             clause=CLAUSE,
         )
@@ -124,7 +129,7 @@ def test_leaves_out_what_lies_beyond(
     expect.that(
         name not in found,
         f"an object beyond the radius is found ({name})",
-        expected=f"{haversine(scene.centre, scene.places[name]):.1f} m away, radius {scene.radius:.0f} m",
+        expected=whereabouts(twin, scene, name),
         actual=found.get(name),
         clause=CLAUSE,
     )
@@ -151,8 +156,8 @@ def test_the_distance_is_the_true_one(
     told = found[name].get("distance")
     if not isinstance(told, int | float) or isinstance(told, bool):
         raise Blocked("DTC-P2-078", "a result has no distance")
-    true = haversine(scene.centre, scene.places[name])
-    exact = is_distance(told, scene.centre, scene.places[name])
+    true = ground(twin).distance(scene.centre, scene.places[name])
+    exact = ground(twin).is_distance(told, scene.centre, scene.places[name])
     expect.that(
         exact or (network(twin, scene) and told >= 0.99 * true),
         "a distance is not the great-circle distance in metres",
@@ -203,8 +208,7 @@ def test_a_bad_radius_is_refused(twin: Twin, scene: Scene, radius: Any) -> None:
 @pytest.mark.parametrize(
     "location",
     [
-        {"type": "Point", "coordinates": [500, 500]},
-        {"type": "Point", "coordinates": [129.0, 95.0]},
+        *FAR_OFF,
         {"type": "Point", "coordinates": []},
         {"type": "Point", "coordinates": ["east", "north"]},
         {"type": "Blob", "coordinates": [129.0, 35.0]},
@@ -214,6 +218,14 @@ def test_a_bad_radius_is_refused(twin: Twin, scene: Scene, radius: Any) -> None:
     ids=["off-the-earth", "beyond-the-pole", "no-coordinates", "words", "no-geometry", "text", "missing"],
 )
 def test_a_bad_location_is_refused(twin: Twin, scene: Scene, location: Any) -> None:
+    if not ground(twin).degrees and location in FAR_OFF:
+        raise NotApplicable(f"the city's system is {twin.city.system}, degrees do not apply")
     if not ask(twin, scene).ok:
         raise Blocked("DTC-P2-078", "nearby is not answered at all")
     refused(ask(twin, scene, location=location), BAD_REQUEST, clause="P2 4.7, C-34")
+
+
+def whereabouts(twin: Twin, scene: Scene, name: str) -> str:
+    """How far a place is from the centre, for a message."""
+    metres = ground(twin).distance(scene.centre, scene.places[name])
+    return f"{metres:.1f} m away, radius {scene.radius:.0f} m"

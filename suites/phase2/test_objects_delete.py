@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 
 from dtc_cli.harness.suite import Blocked, Twin, expect, quote, verifies
-from suites.phase2.support.creating import read
+from suites.phase2.support.creating import gone, read
 from suites.phase2.support.lists import OBJECTS, items_of, walk
 from suites.phase2.support.operations import NO_SUCH_ID
 from suites.phase2.support.replies import set_up
+from suites.phase2.support_live import eventually
 
 CLAUSE = "P2 4.3, C-39"
 
@@ -51,6 +52,9 @@ def test_deleted_object_is_not_listed(twin: Twin, how: str) -> None:
         by = {"by-type": "DTC-P2-027", "by-property": "DTC-P2-030", "by-bounds": "DTC-P2-028"}
         raise Blocked(by.get(how, "DTC-P2-026"), f"the list cannot be had (status {answer.status})")
     found = walk(twin, params, first=answer)
+    if created in found.ids:
+        eventually(twin, lambda: created not in walk(twin, params).ids)
+        found = walk(twin, params)
     expect.that(
         created not in found.ids,
         "a deleted object is still listed",
@@ -79,6 +83,7 @@ def judge_gone(twin: Twin, created: str, message: str) -> None:
     Raises:
         Blocked: by DTC-P2-022 when it is refused as any unknown object is, only with another status.
     """
+    gone(twin, created)
     answer = twin.rest.get(f"{OBJECTS}/{quote(created)}")
     if not answer.ok and answer.status != 404:
         unknown = twin.rest.get(f"{OBJECTS}/{NO_SUCH_ID}")

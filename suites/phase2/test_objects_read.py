@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from dtc_cli.harness.suite import Blocked, NotApplicable, Tolerated, Twin, expect, quote, verifies
-from suites.phase2.support.creating import ask, create, read
+from suites.phase2.support.creating import ask, create, gone, read
 from suites.phase2.support.lists import OBJECTS
 from suites.phase2.support.operations import NO_SUCH_ID, UNKNOWN_CITY
 from suites.phase2.support.payloads import GEOMETRIES, PROPERTIES, generated_properties, geometries
@@ -37,7 +37,7 @@ def test_generated_properties_come_back(twin: Twin, number: int) -> None:
 @pytest.mark.parametrize("name", GEOMETRIES)
 def test_geometry_comes_back(twin: Twin, name: str) -> None:
     geometry = geometries(twin)[name]
-    body = {**twin.scratch.body(), "geometry": geometry}
+    body = twin.scratch.shaped(geometry)
     if faults := errors_of(twin, fragment(twin, objects=[{**body, "id": "x"}])):
         raise AssertionError(f"the vector itself is not valid: {faults[0].message}")
     round_trip(twin, body, "geometry")
@@ -192,7 +192,7 @@ def test_refusal_names_city_and_object(twin: Twin) -> None:
 def test_deleted_object_is_unknown(twin: Twin, method: str) -> None:
     created, _ = twin.scratch.object()
     set_up(ask(twin, "DELETE", created), "DTC-P2-025", "the object cannot be deleted")
-    if ask(twin, "GET", created).ok:
+    if not gone(twin, created):
         raise Blocked("DTC-P2-025", "the deleted object is still there")
     refused(ask(twin, method, created), {404}, {"OBJECT_NOT_FOUND"}, clause="P2 9.1, C-33")
 

@@ -127,6 +127,9 @@ def test_served_operations_are_not_hidden(twin: Twin, operations: Operations) ->
 def judge_routed(operations: Operations, operation: str, answer: Answer) -> None:
     """The answer is the operation's own."""
     row = BY_ID[operation]
+    if operation == "get-service-status" and NO_SUCH_ID in answer.url and not operations.is_routed(answer):
+        # C-34: the code of an unknown service is free, and may be that of an unknown route.
+        raise NotApplicable("the city lists no service whose status could be asked for")
     if answer.status == 404 and error_of(answer) is None and NO_SUCH_ID in answer.url:
         raise Blocked(
             "DTC-P2-093", "a 404 without envelope does not tell an unknown id from an unknown route"

@@ -23,6 +23,7 @@ from suites.phase2.support.lists import (
     walk,
 )
 from suites.phase2.support.replies import BAD_REQUEST, admitted, refused, served
+from suites.phase2.support_live import eventually
 
 CLAUSE = "P2 4.3"
 DEFAULT = 100  # P2 4.3
@@ -60,6 +61,10 @@ def test_created_object_is_listed(twin: Twin, sample: Sample, when: str) -> None
     found = walk(twin, first=first)
     if not found.ended:
         found = walk(twin, {"properties.dtcRun": twin.run_id})
+    if wanted - set(found.ids):
+        params = {} if found.ended else {"properties.dtcRun": twin.run_id}
+        eventually(twin, lambda: wanted <= set(walk(twin, params).ids))
+        found = walk(twin, params)
     missing = wanted - set(found.ids)
     expect.that(
         not missing,

@@ -8,10 +8,11 @@ from dtc_cli.harness.suite import Blocked, Twin, quote, verifies
 from suites.phase2.support.creating import read
 from suites.phase2.support.dataset import Sample
 from suites.phase2.support.filters import in_box, of_type
-from suites.phase2.support.lists import OBJECTS, need_items, page
+from suites.phase2.support.lists import OBJECTS, need_items, page, walk
 from suites.phase2.support.queries import Filter, judge_filter
 from suites.phase2.support.replies import BAD_REQUEST, admitted, refused
 from suites.phase2.support.shapes import Box, meets
+from suites.phase2.support_live import eventually
 from suites.phase2.test_queries_properties import excused
 
 CLAUSE = "P2 4.3, C-17"
@@ -33,11 +34,12 @@ class Field:
         self.sample = Sample("", {})
         bodies = {}
         for name, geometry in self._shapes().items():
-            kind = "Park" if geometry["type"] == "Polygon" else "Utility"
+            kind = "Park" if geometry["type"].endswith("Polygon") else "Utility"
             body = {**twin.scratch.body(kind, dtcField=name), "geometry": geometry}
             created, _ = twin.scratch.object(body)
             bodies[created] = body
         self.sample = Sample("", bodies)
+        eventually(twin, lambda: set(bodies) <= set(walk(twin, {"properties.dtcRun": twin.run_id}).ids))
 
     def _place(self, twin: Twin) -> tuple[float, float]:
         """The lower left corner of a place for the field, inside the bounds with all its corners."""
@@ -169,6 +171,7 @@ def test_moved_object_is_found_where_it_is(twin: Twin, field: Field) -> None:
     if not answer.ok or meets(kept.get("geometry"), box, 0.0) is not True:
         raise Blocked("DTC-P2-023", "the geometry cannot be patched")
     moved = Sample("", {created: kept})
+    eventually(twin, lambda: created in walk(twin, {"bounds": box.text}).ids, within_s=2)
     judge_filter(twin, moved, field.named(box)[0])
     old = field.named(Box(*twin.city.outside(), *(value + twin.city.side for value in twin.city.outside())))[
         0
@@ -219,7 +222,7 @@ def test_sound_bounds_are_taken(twin: Twin) -> None:
     ],
 )
 def test_malformed_bounds(twin: Twin, name: str) -> None:
-    left, low, right, high = (f"{value:g}" for value in twin.city.box)
+    left, low, right, high = Box(*twin.city.box).text.split(",")
     text = {
         "three": f"{left},{low},{right}",
         "five": f"{left},{low},{right},{high},1",

@@ -9,6 +9,7 @@ from suites.phase2.support.filters import every, of_property, of_type
 from suites.phase2.support.lists import OBJECTS, items_of, need_items, page
 from suites.phase2.support.queries import Filter, judge_filter
 from suites.phase2.support.replies import admitted
+from suites.phase2.support_live import eventually
 
 EQUAL = {
     "text": ("buildingType", "commercial"),
@@ -97,7 +98,16 @@ def test_patched_value_is_found(twin: Twin) -> None:
     kept = read(twin, created).get("properties")
     if not answer.ok or not isinstance(kept, dict) or kept.get("dtcMark") != f"{mark}-new":
         raise Blocked("DTC-P2-023", "the property cannot be patched")
-    found = {value: ids(twin, "properties.dtcMark", f"{mark}-{value}") for value in ("old", "new")}
+
+    def look() -> dict[str, set[str]]:
+        return {value: ids(twin, "properties.dtcMark", f"{mark}-{value}") for value in ("old", "new")}
+
+    def followed() -> bool:
+        lists = look()
+        return created not in lists["old"] and created in lists["new"]
+
+    eventually(twin, followed, within_s=2)
+    found = look()
     expect.equal(
         [created in found["old"], created in found["new"]],
         [False, True],

@@ -1,6 +1,5 @@
 """Temporal filters of lists: DTC-P2-042."""
 
-import time
 from datetime import UTC, datetime, timedelta, timezone
 from typing import NamedTuple
 
@@ -36,7 +35,7 @@ def pair(twin: Twin) -> Pair:
     mark = twin.scratch.new_id()
     earlier, later = (twin.scratch.object(twin.scratch.body(dtcMark=mark))[0] for _ in range(2))
     for pause in (0.05, COARSE_S):
-        time.sleep(pause)
+        twin.clock.wait(pause)
         path = f"{OBJECTS}/{quote(later)}"
         set_up(twin.rest.patch(path, json={"properties": {"n": pause}}), "DTC-P2-023", "no PATCH is served")
         first, second = (

@@ -1,6 +1,5 @@
 """A limited client is served again: DTC-P2-103. It stands late in the run, so that the wait is short."""
 
-import time
 from datetime import timedelta
 
 from dtc_cli.harness.suite import Blocked, NotTested, Twin, expect, verifies
@@ -23,7 +22,7 @@ def test_limited_client_is_served_again(twin: Twin, allowance: Allowance) -> Non
     end = exhaustion.at + timedelta(seconds=(LONGEST_S if told is None else told) + SLACK_S)
     answer = twin.rest.get(CITY, as_=exhaustion.role, patient=False)
     while answer.status == 429 and twin.clock.now() < end:
-        time.sleep(min(PAUSE_S, max(0.05, (end - twin.clock.now()).total_seconds())))
+        twin.clock.wait(min(PAUSE_S, max(0.05, (end - twin.clock.now()).total_seconds())))
         answer = twin.rest.get(CITY, as_=exhaustion.role, patient=False)
     expect.that(
         answer.status != 429,

@@ -6,7 +6,7 @@ import pytest
 
 from dtc_cli.harness.suite import Answer, Blocked, NotApplicable, NotTested, Twin, expect, verifies
 from suites.phase2.support.replies import code_of, refused
-from suites.phase2.support_live import answered, body, eventually, pause
+from suites.phase2.support_live import answered, body, eventually
 from suites.phase2.support_live_provoked import provoked, unfinished
 from suites.phase2.support_live_runs import Run, all_started, all_watched, at, look, watch
 
@@ -78,7 +78,7 @@ def test_a_cancelled_run_does_not_complete(twin: Twin, cancelled: tuple[Run, Ans
     now = twin.clock.now()
     until = min(run.until() or now, now + timedelta(seconds=3)) + timedelta(seconds=0.5)
     while look(twin, run) != "completed" and twin.clock.now() < until:
-        pause(0.25)
+        twin.clock.wait(0.25)
     expect.that(
         run.state != "completed" and "completed" not in run.states,
         "a run completes although it was cancelled",

@@ -1,6 +1,5 @@
 """Statistics of a city: DTC-P2-009..012."""
 
-import time
 from collections import Counter
 from datetime import timedelta
 from typing import Any, NamedTuple
@@ -8,6 +7,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from dtc_cli.harness.suite import Blocked, NotTested, Twin, Violation, expect, quote, verifies
+from suites.phase2.support.creating import gone
 from suites.phase2.support.lists import OBJECTS, walk
 from suites.phase2.support.replies import admitted, served, set_up
 from suites.phase2.support.values import within
@@ -138,7 +138,7 @@ def change(twin: Twin) -> Change:
             answer = twin.rest.delete(f"{OBJECTS}/{quote(created)}")
             set_up(answer, "DTC-P2-025", "the object cannot be deleted")
             twin.journal.done(f"object {created}")
-            if twin.rest.get(f"{OBJECTS}/{quote(created)}").ok:
+            if not gone(twin, created):
                 raise Blocked("DTC-P2-025", "the deleted object is still there")
     listed.append(inventory(twin))
     pair = (listed[0], listed[1]) if listed[0] is not None and listed[1] is not None else None
@@ -150,7 +150,7 @@ def change(twin: Twin) -> Change:
         found = Change(before, statistics(twin), pair, waited.total_seconds())
         if all(found.reflects(kind, grown) for kind, grown in GROWN.items()) or waited > patience:
             return found
-        time.sleep(pause)
+        twin.clock.wait(pause)
         pause = min(LONGEST_PAUSE_S, 2 * pause)
 
 

@@ -22,7 +22,11 @@ CLAUSE = "P2 8.2, RFC 6749"
 READING = ["get-city", "get-statistics", "list-objects", "list-sensors", "list-services"]
 SPOILT = ["shorter", "longer", "other-case", "made-up", "opaque", "unsigned", "changed-content"]
 BAD_FORMS = {
-    "other-grant": ({"grant_type": "password"}, {"unsupported_grant_type"}),
+    "other-grant": (
+        {"grant_type": "password"},
+        # A target that has this grant for other clients misses the name, or the right to it.
+        {"unsupported_grant_type", "unauthorized_client", "invalid_request"},
+    ),
     "made-up-grant": ({"grant_type": "dtc"}, {"unsupported_grant_type"}),
     "no-grant": ({"grant_type": ""}, {"invalid_request", "unsupported_grant_type"}),
 }

@@ -3,7 +3,11 @@
 They never hold a target's level back.
 """
 
+import pytest
+
 from dtc_cli.harness.suite import Outcome, Twin, expect, verifies
+
+pytestmark = pytest.mark.late
 
 SKIPPED = {Outcome.NOT_APPLICABLE, Outcome.NOT_TESTED, Outcome.BLOCKED}
 

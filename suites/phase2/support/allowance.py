@@ -25,6 +25,14 @@ class Exhaustion(NamedTuple):
     allowance: int
     at: datetime
     """The instant of the first 429, or of the last request."""
+    since: datetime
+    """The instant of the first request."""
+
+    @property
+    def too_slow(self) -> bool:
+        """Whether the requests came no faster than an allowance per minute is given out again."""
+        minutes = (self.at - self.since).total_seconds() / 60
+        return len(self.served) < 2 * self.allowance * max(1.0, minutes)
 
 
 class Allowance:
@@ -69,6 +77,7 @@ def exhaust(twin: Twin) -> Exhaustion:
         NotTested: when there is no key whose allowance may be used up.
     """
     role = _role(twin)
+    since = twin.clock.now()
     first = twin.rest.get(CITY, as_=role, patient=False)
     allowance = allowance_of(first)
     if first.status == 429:
@@ -89,7 +98,7 @@ def exhaust(twin: Twin) -> Exhaustion:
     other = None
     if refused is not None:
         other = twin.rest.get(CITY, as_="admin", patient=False)
-    return Exhaustion(role, tuple(served), refused, other, allowance or DEFAULT, twin.clock.now())
+    return Exhaustion(role, tuple(served), refused, other, allowance or DEFAULT, twin.clock.now(), since)
 
 
 def waiting_s(answer: Answer) -> float | None:

@@ -6,6 +6,7 @@ from typing import Any
 from dtc_cli.harness.suite import Answer, Blocked, Twin, expect, quote
 from suites.phase2.support.lists import OBJECTS
 from suites.phase2.support.replies import set_up
+from suites.phase2.support_live import eventually
 
 CLAUSE = "P2 4.3"
 
@@ -38,7 +39,7 @@ def need_shape(twin: Twin, geometry: object) -> None:
     kind = geometry.get("type") if isinstance(geometry, Mapping) else None
     if kind not in {"Point", "LineString", "MultiPolygon"}:
         return
-    sound = {**twin.scratch.body(), "geometry": twin.scratch.geometry(str(kind)), "id": twin.scratch.new_id()}
+    sound = {**twin.scratch.shaped(twin.scratch.geometry(str(kind))), "id": twin.scratch.new_id()}
     answer = twin.scratch.post(sound)
     if answer.status in ABOUT_THE_BODY:
         raise Blocked("DTC-P2-016", f"a sound {kind} is refused (status {answer.status})")
@@ -68,7 +69,11 @@ def read(twin: Twin, created: str) -> dict[str, Any]:
     Raises:
         Blocked: by DTC-P2-021 when it cannot be read.
     """
-    answer = set_up(ask(twin, "GET", created), "DTC-P2-021", f"object {created} cannot be read")
+    answer = ask(twin, "GET", created)
+    if answer.status == 404:  # the standard promises no instant at which what was written can be read
+        eventually(twin, lambda: ask(twin, "GET", created).ok, within_s=2)
+        answer = ask(twin, "GET", created)
+    set_up(answer, "DTC-P2-021", f"object {created} cannot be read")
     body = answer.json() if answer.is_json else None
     if not isinstance(body, dict):
         raise Blocked("DTC-P2-021", f"object {created} came back as something else: {answer.excerpt(120)}")
@@ -79,3 +84,11 @@ def ask(twin: Twin, method: str, name: str) -> Answer:
     """A request to one object; a PATCH carries a harmless body."""
     body = b'{"properties": {"name": "dtc test"}}' if method == "PATCH" else b""
     return twin.rest.request(method, f"{OBJECTS}/{quote(name)}", content=body)
+
+
+def gone(twin: Twin, name: str) -> bool:
+    """Whether a deleted object is answered as unknown, now or within a few seconds.
+
+    A target may take a DELETE in and carry it out a moment later (202, C-39).
+    """
+    return bool(eventually(twin, lambda: not ask(twin, "GET", name).ok))

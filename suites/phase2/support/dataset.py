@@ -3,7 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from dtc_cli.harness.suite import Blocked, Twin
+from dtc_cli.harness.suite import Blocked, NotTested, Twin
+from suites.phase2.support.lists import walk
+from suites.phase2.support_live import eventually
 
 Body = dict[str, Any]
 
@@ -76,7 +78,22 @@ def create(twin: Twin) -> Sample:
             bodies[created] = body
     if len(bodies) < ENOUGH:
         raise problem or Blocked("DTC-P2-014", "created objects share an id")
-    return Sample(tag, bodies)
+    sample = Sample(tag, bodies)
+    settle(twin, sample)
+    return sample
+
+
+def settle(twin: Twin, sample: Sample) -> None:
+    """Give an index that follows the objects a few seconds; a wrong list is judged elsewhere."""
+
+    def listed() -> bool:
+        try:
+            found = walk(twin, sample.narrow)
+        except (Blocked, NotTested):
+            return True
+        return set(sample.bodies) <= set(found.ids)
+
+    eventually(twin, listed)
 
 
 def properties(row: tuple[str, str, str, int, float, bool, str, str]) -> dict[str, Any]:

@@ -24,10 +24,15 @@ START: dict[str, Any] = {
 }
 
 
-def make(twin: Twin, properties: Mapping[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
+def make(
+    twin: Twin,
+    properties: Mapping[str, Any] | None = None,
+    *,
+    kind: str = "Building",
+) -> tuple[str, dict[str, Any]]:
     """An object to patch, as it was stored: what the target did not keep on creation is not expected here."""
     content = {**copy.deepcopy(dict(properties if properties is not None else START)), "dtcRun": twin.run_id}
-    created = create(twin, {**twin.scratch.body(), "properties": content})
+    created = create(twin, {**twin.scratch.body(kind), "properties": content})
     kept = read(twin, created)
     stored = kept.get("properties")
     if not isinstance(stored, dict) or NO_SUCH_ID in stored:

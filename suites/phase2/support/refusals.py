@@ -8,6 +8,7 @@ from dtc_cli.harness.suite import NOBODY, Answer, Blocked, Credential, NotApplic
 from suites.phase2.support.lists import OBJECTS
 from suites.phase2.support.operations import NO_SUCH_ID, UNKNOWN_CITY, Operations
 from suites.phase2.support.replies import NOT_ROUTED
+from suites.phase2.support_live_sensors import data, sensor
 
 CITY = "/cities/{city}"
 BROKEN_JSON = b'{"type": "Building", '
@@ -134,6 +135,37 @@ def _outside(here: Refusals) -> dict[str, object]:
     return {**here.twin.scratch.body("Landmark"), "geometry": point}
 
 
+def _sensor_outside(here: Refusals) -> dict[str, object]:
+    point = {"type": "Point", "coordinates": list(here.twin.city.outside())}
+    return {**here.operations.body("register-sensor"), "location": point}
+
+
+def _sensor_attached(here: Refusals) -> dict[str, object]:
+    return {**here.operations.body("register-sensor"), "attachedTo": NO_SUCH_ID}
+
+
+def _registered(body: Callable[[Refusals], object]) -> Callable[[Refusals], Answer]:
+    """A registration; what was registered although it should not have been is retired after the run."""
+
+    def ask(here: Refusals) -> Answer:
+        here.twin.need_hazard("write")
+        return here.twin.scratch.post_sensor(body(here))
+
+    return ask
+
+
+def _measurement(here: Refusals) -> Answer:
+    """A humidity beyond its range, for a sensor of the run."""
+    here.twin.need_hazard("write")
+    wet = {**here.operations.body("post-sensor-data")["measurements"][0], "parameter": "humidity"}
+    return here.twin.scratch.post_readings(sensor(here.twin).id, [{**wet, "unit": "percent", "value": 150}])
+
+
+def _data_range(here: Refusals) -> Answer:
+    here.twin.need_hazard("write")
+    return data(here.twin, sensor(here.twin).id, "2025-01-15T01:00:00Z", "2025-01-15T00:00:00Z")
+
+
 def _malformed(here: Refusals) -> Answer:
     here.twin.need_hazard("write")
     return here.twin.rest.post(OBJECTS, content=BROKEN_JSON, headers={"Content-Type": "application/json"})
@@ -216,10 +248,15 @@ KINDS: tuple[Kind, ...] = (
         _codes("SENSOR_NOT_FOUND"),
         {"sensorId": NO_SUCH_ID},
     ),
+    Kind("sensor-outside", "DTC-P2-046", _registered(_sensor_outside), _codes("OUT_OF_BOUNDS")),
+    Kind("sensor-attached", "DTC-P2-045", _registered(_sensor_attached), _codes("OBJECT_NOT_FOUND")),
+    Kind("measurement", "DTC-P2-056", _measurement, _codes("INVALID_MEASUREMENT")),
+    Kind("data-range", "DTC-P2-053", _data_range),
     Kind(
         "simulation",
         "DTC-P2-066",
         _post(lambda _here: {"type": "DtcNoSuchType", "parameters": {}}, f"{CITY}/simulations"),
+        _codes("INVALID_PARAMETERS"),
     ),
     Kind(
         "simulation-unknown",
@@ -227,6 +264,12 @@ KINDS: tuple[Kind, ...] = (
         _get(f"{CITY}/simulations/{NO_SUCH_ID}"),
         _codes("SIMULATION_NOT_FOUND"),
         {"simulationId": NO_SUCH_ID},
+    ),
+    Kind(
+        "results-unknown",
+        "DTC-P2-072",
+        _get(f"{CITY}/simulations/{NO_SUCH_ID}/results"),
+        _codes("SIMULATION_NOT_FOUND"),
     ),
     Kind("service-unknown", "DTC-P2-077", _get(f"{CITY}/services/{NO_SUCH_ID}/status")),
     Kind("nearby", "DTC-P2-080", _post(lambda _here: {"radius": -5}, f"{CITY}/spatial/nearby")),

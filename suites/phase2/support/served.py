@@ -1,6 +1,5 @@
 """One answer of each kind that a target serves, asked once and judged from several sides."""
 
-import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -128,6 +127,6 @@ class Served:
             body = answer.json() if answer.ok and answer.is_json else None
             if not isinstance(body, dict) or body.get("status") not in UNFINISHED:
                 break
-            time.sleep(pause)
+            self._twin.clock.wait(pause)
             pause = min(1.0, 2 * pause)
         return self._simulation("/results")

@@ -1,0 +1,42 @@
+"""Suites against twins of other makers: no alarm at what is legal, and defects that nobody here invented.
+
+A short form of `scripts/prove other-makers` and `scripts/prove foreign-defects`.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from dtc_cli.harness.reference import running
+from tests.support.defects import DEFECTS, Spoilt
+from tests.support.live_suites import judge, with_outcome
+from tests.support.other_makers import MAKERS
+from tests.support.relay import relayed
+
+MODULES = {
+    "terse": ["phase2/test_paging_offset.py", "phase2/test_objects_delete.py"],
+    "talkative": ["phase2/test_queries_type.py", "phase2/test_statistics.py"],
+    "leisurely": ["phase2/test_objects_delete.py", "phase2/test_queries_type.py"],
+    "strict": ["phase2/test_objects_create.py"],
+}
+SEEN = {
+    "phase2/test_queries_bounds.py": "longitude and latitude are swapped",
+    "phase2/test_nearby.py": "twice the radius",
+    "phase2/test_objects_create.py": "created is an hour late",
+}
+
+
+@pytest.mark.parametrize("maker", MODULES)
+def test_what_is_legal_raises_no_alarm(tmp_path: Path, maker: str) -> None:
+    with running() as target, relayed(target, MAKERS[maker](), tmp_path) as file:
+        verdicts = judge(file, MODULES[maker], tmp_path)
+    assert with_outcome(verdicts, "failed", "error", "blocked") == []
+    assert verdicts
+
+
+@pytest.mark.parametrize("module", SEEN)
+def test_a_defect_is_blamed_on_its_requirement(tmp_path: Path, module: str) -> None:
+    defect = next(one for one in DEFECTS if one.what == SEEN[module])
+    with running() as target, relayed(target, Spoilt(defect), tmp_path) as file:
+        verdicts = judge(file, [module], tmp_path)
+    assert with_outcome(verdicts, "failed") == [defect.requirement.removeprefix("DTC-")]
