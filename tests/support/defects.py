@@ -643,6 +643,7 @@ def _places() -> Iterator[Defect]:
             nearby,
             member("radius", by=lambda r: r * 2 if isinstance(r, int | float) and r > 0 else r),
         ),
+        answer("POST", nearby, member("query", "radius", by=lambda r: r / 2)),
     )
     yield Defect(
         "DTC-P2-079", "the type is ignored", sent("POST", nearby, lambda body: body.pop("type", 0) and body)
