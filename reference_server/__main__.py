@@ -114,7 +114,7 @@ def _serve(arguments: Sequence[str]) -> int:
     )
 
 
-def _stream_options(parser: argparse.ArgumentParser) -> None:
+def _stream_options(parser: "argparse.ArgumentParser") -> None:
     parser.add_argument(
         "--allow-origin",
         action="append",
@@ -146,7 +146,7 @@ def _port(text: str) -> int | None:
     return number
 
 
-def _tls_options(parser: argparse.ArgumentParser) -> None:
+def _tls_options(parser: "argparse.ArgumentParser") -> None:
     parser.add_argument("--tls-cert", type=Path, metavar="PEM", help="serve TLS 1.3 with this certificate")
     parser.add_argument("--tls-key", type=Path, metavar="PEM", help="its private key")
     parser.add_argument(
