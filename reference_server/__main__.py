@@ -165,6 +165,8 @@ def _tls_options(parser: "argparse.ArgumentParser") -> None:
 
 
 def _certs(arguments: Sequence[str]) -> int:
+    import argparse
+
     from reference_server import certs
 
     parser = argparse.ArgumentParser(
