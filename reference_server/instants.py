@@ -3,6 +3,7 @@
 import re
 import time
 from datetime import UTC, date, datetime, timedelta
+from functools import lru_cache
 
 MICROS = 1_000_000
 FUTURE_TOLERANCE_US = 60 * MICROS
@@ -35,8 +36,11 @@ def parse(text: object) -> int | None:
 
 def parse_with_offset(text: object) -> tuple[int, int] | None:
     """The instant in microseconds and its zone in minutes east of UTC, or None."""
-    if not isinstance(text, str):
-        return None
+    return _parsed(text) if isinstance(text, str) else None
+
+
+@lru_cache(maxsize=4096)  # a reading's instant is asked for when it is judged and when it is stored
+def _parsed(text: str) -> tuple[int, int] | None:
     match = _SHAPE.fullmatch(text)
     if match is None:
         return None

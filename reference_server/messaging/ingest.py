@@ -172,8 +172,7 @@ class Ingest:
                 if known.no not in alive:
                     row = tx.sensor(known.city.no, known.id)
                     alive[known.no] = row is not None and row.no == known.no
-                if alive[known.no]:
-                    tx.add_readings(known.no, one.readings, one)
+            tx.add_batch([(one.known.no, one.readings, one) for one in batch if alive[one.known.no]])
             return [alive[one.known.no] for one in batch]
 
         try:

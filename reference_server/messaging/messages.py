@@ -1,5 +1,6 @@
 """A message on its way, and what a client hands in to become one."""
 
+import itertools
 import time
 import uuid
 from collections.abc import Hashable
@@ -78,6 +79,11 @@ def deadline(ttl: float | None) -> float | None:
     return None if ttl is None else time.monotonic() + ttl
 
 
+_PROCESS = uuid.uuid4().hex[:20]
+"""Of this start of the server; a number is appended, because asking the system for randomness costs more."""
+_NUMBERS = itertools.count()
+
+
 def new_id() -> str:
     """An id that no other message has."""
-    return f"msg-{uuid.uuid4().hex}"
+    return f"msg-{_PROCESS}{next(_NUMBERS):012x}"

@@ -1,6 +1,7 @@
 """Which topics a caller may hear and speak on (P3 8.3: allowedTopics)."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 from reference_server.auth import Principal
 from reference_server.messaging import topics
@@ -23,6 +24,7 @@ NEEDED = {"sensors": "measure", "services": "manage"}
 """The right that a token's scope must leave for a branch to be spoken on."""
 
 
+@lru_cache(maxsize=20_000)
 def may_subscribe(caller: Principal, pattern: str) -> bool:
     """Whether a caller may hear all that a filter matches."""
     return "read" in caller.rights and any(
@@ -30,6 +32,7 @@ def may_subscribe(caller: Principal, pattern: str) -> bool:
     )
 
 
+@lru_cache(maxsize=20_000)
 def may_publish(caller: Principal, topic: str) -> bool:
     """Whether a caller may speak on a topic."""
     levels = topic.split("/")

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 import msgspec
@@ -27,6 +28,7 @@ def _is_text(text: str) -> bool:
     return 0 < len(text) <= MAX_BYTES and not _CONTROL.search(text) and len(text.encode()) <= MAX_BYTES
 
 
+@lru_cache(maxsize=MAX_CACHED)
 def is_topic(text: str) -> bool:
     """Whether a text names a topic: levels that are not empty, no wildcard."""
     if not _is_text(text) or "+" in text or "#" in text:
@@ -111,6 +113,7 @@ def device(city: str, sensor_id: str) -> str:
     return f"city/{city}/devices/{_segment(sensor_id)}/status"
 
 
+@lru_cache(maxsize=MAX_CACHED)
 def parse_sensor(topic: str) -> SensorTopic | None:
     """The words of a sensor topic, short parameter names written out; None for another topic."""
     levels = topic.split("/")

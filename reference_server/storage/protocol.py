@@ -235,6 +235,9 @@ class Transaction(Protocol):
     def add_readings(self, sensor: int, readings: Sequence[Reading], origin: Any = None) -> tuple[int, int]:
         """Append readings: (new ones, ones that replaced another value); listeners are told the origin."""
 
+    def add_batch(self, batch: Sequence[tuple[int, Sequence[Reading], Any]]) -> None:
+        """Append readings of many sensors: (sensor, readings, origin), as `add_readings` does for each."""
+
     def latest_of(self, sensor: int) -> list[Reading]:
         """The newest reading of each parameter of a sensor."""
 

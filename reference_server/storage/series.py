@@ -6,6 +6,7 @@ With the newest value and hourly rollups kept on write.
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import lru_cache
 
 from reference_server.instants import MICROS
 from reference_server.storage.protocol import Bucket, Reading
@@ -15,6 +16,7 @@ FAHRENHEIT = "(SELECT no FROM term WHERE text = 'fahrenheit')"
 BASE_VALUE = f"CASE WHEN unit = {FAHRENHEIT} THEN (value - 32) * 5.0 / 9 ELSE value END"
 """A value in the base unit of its parameter: what rollups and aggregates are taken of."""
 HOUR_US = 3600 * MICROS
+_DAY_US = 86_400 * MICROS
 _YEAR_2000_US = 946_684_800 * MICROS
 Values = tuple[int, int, float, int, int, float | None, int]
 COLUMNS = "parameter, at, value, unit, quality, confidence, zone"
@@ -22,9 +24,12 @@ COLUMNS = "parameter, at, value, unit, quality, confidence, zone"
 
 def month_of(at: int) -> str:
     """The partition of an instant, YYYYMM in UTC; all that is older than 2000 lies in one."""
-    if at < _YEAR_2000_US:
-        return "000000"
-    return datetime.fromtimestamp(at // MICROS, UTC).strftime("%Y%m")
+    return "000000" if at < _YEAR_2000_US else _month_of_day(at // _DAY_US)
+
+
+@lru_cache(maxsize=4096)
+def _month_of_day(day: int) -> str:
+    return datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y%m")
 
 
 def partitions(connection: sqlite3.Connection) -> list[str]:
@@ -47,6 +52,48 @@ class SeriesWriter:
         """Drop what was remembered; a rollback may have taken it back."""
         self._terms.clear()
         self._months.clear()
+
+    def add_all(self, batch: Sequence[tuple[int, Sequence[Reading]]]) -> list[tuple[int, int]]:
+        """Store readings of many sensors, as `add` does for each in turn.
+
+        All of them at once where none has been there before, which is what sensors do.
+        """
+        rows: list[dict[tuple[int, int], Values]] = []
+        by_month: dict[str, list[tuple[int, Values]]] = {}
+        for sensor, readings in batch:
+            own: dict[tuple[int, int], Values] = {}
+            for reading in readings:
+                values = self._values(reading)
+                own[values[0], values[1]] = values
+            for values in own.values():
+                by_month.setdefault(month_of(values[1]), []).append((sensor, values))
+            rows.append(own)
+        self._sql.execute("SAVEPOINT series")
+        if all(self._append(month, found) for month, found in by_month.items()):
+            self._sql.execute("RELEASE series")
+            return [(len(own), 0) for own in rows]
+        self._sql.execute("ROLLBACK TO series")
+        self._sql.execute("RELEASE series")
+        self.forget()
+        return [self.add(sensor, readings) for sensor, readings in batch]
+
+    def _append(self, month: str, rows: list[tuple[int, Values]]) -> bool:
+        """Insert rows of which none is there yet; False when one is, and then nothing is of use."""
+        self._partition(month)
+        before = self._sql.total_changes
+        self._sql.executemany(
+            f"INSERT OR IGNORE INTO reading_{month} (sensor, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
+            [(sensor, *row) for sensor, row in rows],
+        )
+        if self._sql.total_changes - before != len(rows):
+            return False
+        by_sensor: dict[int, list[Values]] = {}
+        for sensor, row in rows:
+            by_sensor.setdefault(sensor, []).append(row)
+        for sensor, own in by_sensor.items():
+            self._roll_up(sensor, own)
+            self._keep_latest(sensor, own)
+        return True
 
     def add(self, sensor: int, readings: Sequence[Reading]) -> tuple[int, int]:
         """Store readings; (new ones, ones that replaced another value of the same parameter and instant)."""

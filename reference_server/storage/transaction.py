@@ -216,6 +216,12 @@ class SqliteTransaction:
         self._changes.append(Measured(sensor, readings, new + replaced, self.at, origin))
         return new, replaced
 
+    def add_batch(self, batch: Sequence[tuple[int, Sequence[Reading], Any]]) -> None:
+        """Append readings of many sensors, each with its origin."""
+        done = self._series.add_all([(sensor, readings) for sensor, readings, _ in batch])
+        for (sensor, readings, origin), (new, replaced) in zip(batch, done, strict=True):
+            self._changes.append(Measured(sensor, readings, new + replaced, self.at, origin))
+
     def latest_of(self, sensor: int) -> list[Reading]:
         """The newest reading of each parameter of a sensor."""
         return series.latest(self._sql, [sensor]).get(sensor, [])

@@ -67,9 +67,12 @@ class Lone:
 
 async def serve(port: int) -> None:
     """Serve until SIGTERM."""
-    rights.may_subscribe = lambda caller, pattern: pattern != NOT_ALLOWED
-    rights.may_publish = lambda caller, topic: True
-    login.principal = lambda keyring, user, password, certificate: ANYBODY
+    for owner, name, free in (
+        (rights, "may_subscribe", lambda caller, pattern: pattern != NOT_ALLOWED),
+        (rights, "may_publish", lambda caller, topic: True),
+        (login, "principal", lambda keyring, user, password, certificate: ANYBODY),
+    ):
+        setattr(owner, name, free)
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.bind(("127.0.0.1", port))
