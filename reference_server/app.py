@@ -115,7 +115,7 @@ class Api:
         for name, value in zip(routes.names(route), match.values, strict=True):
             call.params[name] = decoded(value)
         await self._authorize(call, route)
-        reply = await once(call, route.handler)
+        reply = await once(call, route.handler, streams=route.streams)
         self.world.answers[call.method, route.operation, reply.status] += 1
         return reply
 

@@ -111,11 +111,13 @@ async def _with_storage(settings: Settings, db: Path, doors: Doors) -> int:
         await _grant(world, addresses, db)
         await world.messaging.recall()
         await simulations.recover(world)
+        await world.imports.recover()
         async with door.opened(world, doors.mqtt, doors.secured):
             await _answer(world, doors, addresses)
         if world.runs is not None:
             await world.runs.close()
         await world.messaging.close()
+        await world.imports.close()
     finally:
         await storage.close()
     return 0

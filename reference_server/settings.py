@@ -30,6 +30,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Of all clients together; the standard's 10,000 a minute (P4 3.2.1) would stop a load run at 167/s."""
     body_limit: int = 10 * 1024 * 1024
     body_timeout_s: float = 30.0
+    import_limit: int = 4 * 1024**3
+    """Bytes that the body of an import may take."""
     faults: tuple[str, ...] = ()
     stop_on_stdin_eof: bool = False
     require_if_match: bool = False

@@ -22,7 +22,7 @@ def loads(raw: bytes) -> Any:
         too deeply.
     """
     try:
-        value = json.loads(raw.decode(), object_pairs_hook=unique, parse_constant=_refuse)
+        value = json.loads(raw.decode(), object_pairs_hook=unique, parse_constant=refuse_constant)
         # What cannot be written again (an overflown number, half a surrogate pair) was no JSON to begin with.
         json.dumps(value, allow_nan=False, ensure_ascii=False).encode()
     except BadJsonError:
@@ -36,7 +36,12 @@ def loads(raw: bytes) -> Any:
     return value
 
 
-def _refuse(constant: str) -> NoReturn:
+def refuse_constant(constant: str) -> NoReturn:
+    """Refuse NaN and the infinities.
+
+    Raises:
+        BadJsonError: always.
+    """
     raise BadJsonError(f"{constant} is not JSON")
 
 

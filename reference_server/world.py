@@ -21,6 +21,10 @@ class World:
         self.started = time.monotonic()
         self.ready = False
         self.runs: Runs | None = None
+        from reference_server.services.imports import Imports
+
+        folder = storage.path.with_name(f"{storage.path.name}.imports")
+        self.imports = Imports(storage, folder, settings.quality_threshold)
         from reference_server.messaging.hub import Hub  # its parts know the world
 
         self.messaging = Hub(self)

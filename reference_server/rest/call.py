@@ -2,7 +2,7 @@
 
 import asyncio
 import urllib.parse
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -55,6 +55,10 @@ class Call:
         self._receive = receive
         self._scope = scope
         self._body: bytes | None = None
+        self.digest = b""
+        """Of the request, where it carries an Idempotency-Key."""
+        self.render: Callable[[Any], Reply] | None = None
+        """Makes the answer from the result of the change, so that it can be kept in its transaction."""
 
     @property
     def city(self) -> City:
@@ -127,20 +131,36 @@ class Call:
         limit = self.world.settings.body_limit
         length = self.headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > limit:
-            raise _too_large(limit)
+            raise too_large(limit)
         chunks: list[bytes] = []
         size = 0
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGoneError
-            chunk = message.get("body", b"")
+        async for chunk in self.chunks():
             size += len(chunk)
             if size > limit:
-                raise _too_large(limit)
+                raise too_large(limit)
             chunks.append(chunk)
+        return b"".join(chunks)
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The body as it comes, for a handler that does not want it whole.
+
+        Raises:
+            ApiError: REQUEST_TIMEOUT when nothing comes for too long.
+            ClientGoneError: the client hung up.
+        """
+        while True:
+            try:
+                async with asyncio.timeout(self.world.settings.body_timeout_s):
+                    message = await self._receive()
+            except TimeoutError as problem:
+                raise ApiError(
+                    "REQUEST_TIMEOUT", "the body did not arrive in time", headers={"connection": "close"}
+                ) from problem
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError
+            yield message.get("body", b"")
             if not message.get("more_body", False):
-                return b"".join(chunks)
+                return
 
     async def json_object(self, *media_types: str) -> dict[str, Any]:
         """The JSON object in the body.
@@ -185,7 +205,8 @@ class Call:
         return kind
 
 
-def _too_large(limit: int) -> ApiError:
+def too_large(limit: int) -> ApiError:
+    """The refusal of a body beyond a limit in bytes."""
     # the rest of the body is not read, so the connection cannot be used again
     return ApiError(
         "PAYLOAD_TOO_LARGE",

@@ -5,6 +5,7 @@ from reference_server.rest.conditional import expected_revision
 from reference_server.rest.objects import etag
 from reference_server.services import administration, cities
 from reference_server.settings import BASE_PATH
+from reference_server.storage.protocol import CityRow
 
 
 async def read(call: Call) -> Reply:
@@ -35,9 +36,13 @@ async def listing(call: Call) -> Reply:
 
 async def create(call: Call) -> Reply:
     """POST /cities: 201 with the new city."""
-    city = await administration.create(call.world, await call.json_object(), call.actor)
-    headers = {"location": f"{BASE_PATH}/cities/{city.id}", "etag": etag(city.row.revision)}
-    return reply_json(await cities.shown(call.world, city), 201, headers)
+    call.render = _created
+    return call.render(await administration.create(call.world, await call.json_object(), call.actor))
+
+
+def _created(row: CityRow) -> Reply:
+    headers = {"location": f"{BASE_PATH}/cities/{row.id}", "etag": etag(row.revision)}
+    return reply_json(cities.counted(cities.decoded(row), {}), 201, headers)
 
 
 async def delete(call: Call) -> Reply:

@@ -30,8 +30,13 @@ def path_to(city_id: str, collection: str, entity_id: str) -> str:
 async def create(call: Call) -> Reply:
     """POST /cities/{cityId}/objects: 201 with id, type and created."""
     body = await call.json_object()
-    row = await objects.create(call.world, call.city, body, call.actor)
-    headers = {"location": path_to(call.city.id, "objects", row.id), "etag": etag(row.revision)}
+    call.render = lambda row: created(call, "objects", row)
+    return call.render(await objects.create(call.world, call.city, body, call.actor))
+
+
+def created(call: Call, collection: str, row: Row) -> Reply:
+    """The answer to a created object or sensor."""
+    headers = {"location": path_to(call.city.id, collection, row.id), "etag": etag(row.revision)}
     return reply_json({"id": row.id, "type": row.type, "created": instants.show(row.updated)}, 201, headers)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from reference_server import VERSION
 from reference_server.auth import DELETE, MANAGE, MEASURE, READ, WRITE
-from reference_server.rest import filters, routes
+from reference_server.rest import bulk_schemas, filters, routes
 from reference_server.rest.call import JSON_PATCH, MERGE_PATCH, Call, Reply, reply_json
 from reference_server.rest.examples import EXAMPLES
 from reference_server.rest.routes import Route
@@ -62,6 +62,9 @@ QUERIES: dict[str, dict[str, Schema]] = {
     },
     "querySimulations": {**PAGING, "type": WORD, "status": WORD},
     "ogcItems": {"limit": PAGING["limit"], "bbox": BOX, "datetime": PERIOD, "type": WORD, "cursor": CURSOR},
+    "startImport": {"mode": {"enum": ["upsert", "insert"]}},
+    "queryImports": PAGING,
+    "getImportErrors": PAGING,
     "queryServices": {"category": WORD},
     "getSensorData": {**SPAN, "parameter": WORD, "limit": PAGING["limit"]},
     "aggregateSensorData": {
@@ -150,6 +153,8 @@ def operation(route: Route) -> dict[str, Any]:
         if body == "Patch":
             content |= {MERGE_PATCH: media, JSON_PATCH: NO_CHANGE}
         shown["requestBody"] = {"required": True, "content": content}
+    if route.operation in bulk_schemas.BODIES:
+        shown["requestBody"] = {"required": True, "content": bulk_schemas.BODIES[route.operation]}
     if route.operation == "getToken":
         shown["requestBody"] = {
             "required": True,

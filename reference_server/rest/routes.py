@@ -11,6 +11,7 @@ from reference_server.auth import DELETE, MANAGE, MEASURE, READ, WRITE
 from reference_server.rest import (
     cities,
     city_services,
+    imports,
     messages,
     oauth,
     objects,
@@ -39,6 +40,8 @@ class Route(msgspec.Struct, frozen=True):
     right: str | None
     operation: str
     summary: str
+    streams: bool = False
+    """The handler takes the body as it comes."""
 
 
 def below_base() -> tuple[Route, ...]:
@@ -47,6 +50,7 @@ def below_base() -> tuple[Route, ...]:
     sensor = f"{city}/sensors/{{sensorId}}"
     run = f"{city}/simulations/{{simulationId}}"
     service = f"{city}/services/{{serviceId}}"
+    job = f"{city}/imports/{{importId}}"
     return (
         Route("GET", "/cities", cities.listing, READ, "queryCities", "The caller's cities"),
         Route("POST", "/cities", cities.create, MANAGE, "createCity", "Create a city"),
@@ -86,6 +90,20 @@ def below_base() -> tuple[Route, ...]:
         Route("DELETE", sensor, sensors.delete, DELETE, "deleteSensor", "Delete a sensor"),
         Route("GET", f"{sensor}/data", sensors.data, READ, "getSensorData", "Readings in a range"),
         Route("POST", f"{sensor}/data", sensors.submit, MEASURE, "submitSensorData", "Submit readings"),
+        Route(
+            "POST",
+            f"{city}/import",
+            imports.start,
+            WRITE,
+            "startImport",
+            "Import a FeatureCollection, a record or NDJSON",
+            streams=True,
+        ),
+        Route("GET", f"{city}/imports", imports.listing, READ, "queryImports", "List imports"),
+        Route("GET", job, imports.read, READ, "getImport", "State of an import"),
+        Route("GET", f"{job}/errors", imports.errors, READ, "getImportErrors", "Rows that were refused"),
+        Route("POST", f"{job}/cancel", imports.cancel, WRITE, "cancelImport", "Stop an import"),
+        Route("DELETE", job, imports.remove, DELETE, "removeImport", "Remove what an import created"),
         Route("GET", f"{city}/services", city_services.listing, READ, "queryServices", "List services"),
         Route("GET", service, city_services.read, READ, "getService", "One service"),
         Route("PATCH", service, city_services.patch, MANAGE, "updateServiceStatus", "Set a status"),

@@ -4,12 +4,11 @@ from typing import Any
 
 import orjson
 
-from reference_server import instants
 from reference_server.messaging.directory import binary_id
 from reference_server.rest import cursor, filters
 from reference_server.rest.call import Call, Reply, reply_json
 from reference_server.rest.conditional import expected_revision
-from reference_server.rest.objects import envelope, etag, path_to
+from reference_server.rest.objects import created, envelope, etag
 from reference_server.services import readings, sensors, snapshots
 
 MAX_LATEST = 1000
@@ -18,9 +17,8 @@ MAX_LATEST = 1000
 async def register(call: Call) -> Reply:
     """POST /cities/{cityId}/sensors: 201 with id, type and created."""
     body = await call.json_object()
-    row = await sensors.register(call.world, call.city, body, call.actor)
-    headers = {"location": path_to(call.city.id, "sensors", row.id), "etag": etag(row.revision)}
-    return reply_json({"id": row.id, "type": row.type, "created": instants.show(row.updated)}, 201, headers)
+    call.render = lambda row: created(call, "sensors", row)
+    return call.render(await sensors.register(call.world, call.city, body, call.actor))
 
 
 async def read(call: Call) -> Reply:
@@ -76,8 +74,9 @@ async def data(call: Call) -> Reply:
 async def submit(call: Call) -> Reply:
     """POST /cities/{cityId}/sensors/{sensorId}/data: 201 with the number of readings taken."""
     body = await call.json_object()
-    return reply_json(
-        await readings.submit(call.world, call.city, call.params["sensorId"], body, call.actor), 201
+    call.render = lambda taken: reply_json(taken, 201)
+    return call.render(
+        await readings.submit(call.world, call.city, call.params["sensorId"], body, call.actor)
     )
 
 

@@ -6,12 +6,17 @@ from reference_server.rest import filters
 from reference_server.rest.call import Call, Reply, reply_json
 from reference_server.rest.objects import path_to
 from reference_server.services import simulations
+from reference_server.storage.protocol import Row
 
 
 async def start(call: Call) -> Reply:
     """POST /cities/{cityId}/simulations: 202 with the run."""
     body = await call.json_object()
-    row = await simulations.start(call.world, call.city, body, call.actor)
+    call.render = lambda row: _started(call, row)
+    return call.render(await simulations.start(call.world, call.city, body, call.actor))
+
+
+def _started(call: Call, row: Row) -> Reply:
     item = orjson.loads(row.body)
     shown = {name: item[name] for name in ("id", "type", "status", "created", "estimatedCompletion")}
     return reply_json(shown, 202, {"location": path_to(call.city.id, "simulations", row.id)})

@@ -6,11 +6,11 @@ from reference_server import instants
 from reference_server.errors import ApiError
 from reference_server.services import cities, patches
 from reference_server.services.cities import City
-from reference_server.storage.protocol import Transaction
+from reference_server.storage.protocol import CityRow, Transaction
 from reference_server.world import World
 
 
-async def create(world: World, body: dict[str, Any], actor: str) -> City:
+async def create(world: World, body: dict[str, Any], actor: str) -> CityRow:
     """A new, empty city.
 
     Raises:
@@ -22,15 +22,18 @@ async def create(world: World, body: dict[str, Any], actor: str) -> City:
     city_id = item.get("cityId")
     cities.check(item, str(city_id))
 
-    def apply(tx: Transaction) -> None:
+    def apply(tx: Transaction) -> CityRow:
         if tx.city(item["cityId"]) is not None:
             raise ApiError("CONFLICT", "a city of this id exists already", {"cityId": city_id})
         instant = instants.show(tx.at)
         stated = {**item.get("metadata", {}), "created": instant, "lastUpdated": instant}
         tx.put_city(item["cityId"], {**item, "metadata": stated}, 0, "created")
+        row = tx.city(item["cityId"])
+        if row is None:
+            raise ApiError("CITY_NOT_FOUND", "the city is gone", {"cityId": city_id})
+        return row
 
-    await world.storage.write(actor, apply)
-    return await cities.find(world, item["cityId"])
+    return await world.storage.write(actor, apply)
 
 
 async def listing(world: World, allowed: frozenset[str] | None) -> list[dict[str, Any]]:

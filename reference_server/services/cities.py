@@ -67,7 +67,11 @@ def decoded(row: CityRow) -> City:
 
 async def shown(world: World, city: City) -> dict[str, Any]:
     """The city as P2 4.2 shows it."""
-    counters = await world.storage.counters(city.no)
+    return counted(city, await world.storage.counters(city.no))
+
+
+def counted(city: City, counters: dict[str, float]) -> dict[str, Any]:
+    """The city with its counts."""
     objects = by_type(counters, "object:")
     return {
         **city.body,

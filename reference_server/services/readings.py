@@ -53,14 +53,15 @@ async def submit(
         check_quality(given, threshold, cityId=city.id, sensorId=sensor_id)
     readings = [parsed(one) for one in given]
 
-    def apply(tx: Transaction) -> tuple[int, int]:
+    def apply(tx: Transaction) -> dict[str, Any]:
         if tx.sensor(city.no, sensor_id) is None:
             raise sensors.absent(city, sensor_id)
-        return tx.add_readings(row.no, readings)
+        new, replaced = tx.add_readings(row.no, readings)
+        return {"sensorId": sensor_id, "accepted": len(readings), "stored": new, "replaced": replaced}
 
-    new, replaced = await world.storage.write(actor, apply)
+    taken = await world.storage.write(actor, apply)
     world.readings[city.id] += len(readings)
-    return {"sensorId": sensor_id, "accepted": len(readings), "stored": new, "replaced": replaced}
+    return taken
 
 
 def check(given: list[Any], capacity: Any, max_value: Any, **ids: Any) -> None:

@@ -11,8 +11,8 @@ import orjson
 from reference_server.geometry import Position, distance_m, plane_m
 from reference_server.services.cities import City
 from reference_server.services.places import foot, lines
+from reference_server.storage.bulk import ROADLIKE
 from reference_server.storage.protocol import ObjectQuery
-from reference_server.storage.transaction import ROADLIKE
 from reference_server.world import World
 
 Node = tuple[float, float]

@@ -179,8 +179,8 @@ async def results(world: World, city: City, run_id: str) -> dict[str, Any]:
         "simulationId": run_id,
         "type": body["type"],
         "results": body["results"],
-        "confidence": body["confidence"],
-        "validUntil": body["validUntil"],
+        "confidence": body.get("confidence", 0.0),
+        "validUntil": body.get("validUntil", body["completed"]),
     }
 
 

@@ -5,6 +5,7 @@ all or nothing, and the caller hears of the result after it is on disk.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 import msgspec
@@ -74,6 +75,52 @@ class Measured(msgspec.Struct, frozen=True):
     stored: int
     at: int
     origin: Any
+
+
+class Prepared(msgspec.Struct, frozen=True, array_like=True):
+    """A new object whose rules were checked, ready to be inserted with many others.
+
+    `head` is its JSON text up to the metadata that the server stamps; `created` the instant it states itself.
+    """
+
+    id: str
+    type: str
+    head: str
+    created: str | None
+    box: tuple[float, float, float, float] | None
+    scalars: list[tuple[str, str | int | float]]
+    sensors: list[str]
+    accuracy: float | None
+
+    def value(self) -> dict[str, Any]:
+        """The object without the stamps."""
+        value: dict[str, Any] = msgspec.json.decode(f"{self.head.removesuffix(',')}}}}}")
+        return value
+
+    def text(self, instant: str, revision: int) -> str:
+        """The JSON text that is stored."""
+        created = self.created or instant
+        return f'{self.head}"created":"{created}","lastUpdated":"{instant}","revision":{revision}}}}}'
+
+
+class ImportRow(msgspec.Struct, frozen=True):
+    """An import job as stored; `cursor` is how far its rows are in the city."""
+
+    id: str
+    city: int
+    status: str
+    cursor: int
+    body: bytes
+
+
+class RowFault(msgspec.Struct, frozen=True, array_like=True):
+    """Why a row of an import was refused: its line or ordinal (from 1), a JSON Pointer, id, code, message."""
+
+    line: int
+    pointer: str
+    id: str | None
+    code: str
+    message: str
 
 
 class Condition(msgspec.Struct, frozen=True):
@@ -217,7 +264,9 @@ class Transaction(Protocol):
     def sensors_of(self, city: int, object_id: str) -> list[Row]:
         """The sensors attached to an object."""
 
-    def put_sensor(self, city: int, item: Mapping[str, Any], old: Row | None) -> int:
+    def put_sensor(
+        self, city: int, item: Mapping[str, Any], old: Row | None, import_id: str | None = None
+    ) -> int:
         """Store a sensor; its new revision."""
 
     def delete_sensor(self, city: int, row: Row) -> None:
@@ -229,7 +278,9 @@ class Transaction(Protocol):
     def entity(self, city: int, kind: str, entity_id: str) -> Row | None:
         """The simulation, service or aggregation of that id."""
 
-    def put_entity(self, city: int, kind: str, item: Mapping[str, Any], old: Row | None) -> int:
+    def put_entity(
+        self, city: int, kind: str, item: Mapping[str, Any], old: Row | None, import_id: str | None = None
+    ) -> int:
         """Store one of those; its new revision."""
 
     def add_readings(self, sensor: int, readings: Sequence[Reading], origin: Any = None) -> tuple[int, int]:
@@ -253,9 +304,33 @@ class Transaction(Protocol):
     def put_credential(self, credential: CredentialRow) -> None:
         """Store or replace a credential of that name."""
 
+    def known(self, city: int, ids: Sequence[str]) -> dict[str, Row]:
+        """The objects that have one of these ids."""
+
+    def put_new_objects(self, city: int, items: Sequence[Prepared], import_id: str | None = None) -> None:
+        """Store objects whose ids nobody has."""
+
+    def created_by(self, city: int, kind: str, import_id: str, limit: int) -> list[Row]:
+        """Entities of a kind that an import created and that are still there."""
+
+    def delete_entity(self, city: int, kind: str, row: Row) -> None:
+        """Remove a simulation, service or aggregation."""
+
+    def put_import(self, job: ImportRow) -> None:
+        """Store the state of an import job."""
+
+    def import_job(self, import_id: str) -> ImportRow | None:
+        """The import job of that id."""
+
+    def add_faults(self, import_id: str, faults: Sequence[RowFault]) -> None:
+        """Keep the reasons of refused rows."""
+
 
 class Storage(Protocol):
     """State of all cities. Reads see everything that was acknowledged."""
+
+    path: Path
+    """The file that other processes may read it from."""
 
     async def open(self) -> None:
         """Create what is missing and start to write."""
@@ -330,6 +405,18 @@ class Storage(Protocol):
 
     async def credentials(self) -> list[CredentialRow]:
         """All credentials."""
+
+    async def remembered(self, caller: str, key: str) -> Remembered | None:
+        """What a request with this Idempotency-Key was answered."""
+
+    async def import_job(self, import_id: str) -> ImportRow | None:
+        """The import job of that id."""
+
+    async def import_jobs(self, city: int | None, statuses: Sequence[str] = ()) -> list[ImportRow]:
+        """The import jobs of a city (None: of all), newest first."""
+
+    async def faults(self, import_id: str, limit: int, offset: int) -> tuple[list[RowFault], int]:
+        """A page of the refused rows of an import, and how many there are."""
 
     def walk_objects(self, query: ObjectQuery, page: int = 500) -> AsyncIterator[Row]:
         """All matching objects in the order of creation."""

@@ -1,6 +1,18 @@
 """The tables. State tables are projections of `event`; readings are a series of their own."""
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+UPGRADES: dict[int, tuple[str, ...]] = {
+    1: (
+        "ALTER TABLE sensor ADD COLUMN import TEXT",
+        "ALTER TABLE entity ADD COLUMN import TEXT",
+        "CREATE TABLE object_sensor (city INTEGER, sensor TEXT, object INTEGER,"
+        " PRIMARY KEY (city, sensor, object)) WITHOUT ROWID",
+        "INSERT OR IGNORE INTO object_sensor SELECT o.city, j.value, o.no FROM object o,"
+        " json_each(o.body, '$.sensors') j",
+    )
+}
+"""By schema version: the statements that make the next one of it."""
 
 TABLES = """
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;
@@ -19,18 +31,29 @@ CREATE INDEX IF NOT EXISTS object_by_import ON object (import) WHERE import IS N
 CREATE VIRTUAL TABLE IF NOT EXISTS object_box USING rtree (no, x0, x1, y0, y1);
 CREATE TABLE IF NOT EXISTS object_property (
     city INTEGER, path TEXT, value, object INTEGER, PRIMARY KEY (city, path, value, object)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS object_sensor (
+    city INTEGER, sensor TEXT, object INTEGER, PRIMARY KEY (city, sensor, object)) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS sensor (
     no INTEGER PRIMARY KEY AUTOINCREMENT, city INTEGER NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL,
     attached TEXT, operational INTEGER NOT NULL, body TEXT NOT NULL, revision INTEGER NOT NULL,
-    updated INTEGER NOT NULL, UNIQUE (city, id));
+    updated INTEGER NOT NULL, import TEXT, UNIQUE (city, id));
+CREATE INDEX IF NOT EXISTS sensor_by_import ON sensor (import) WHERE import IS NOT NULL;
 CREATE INDEX IF NOT EXISTS sensor_by_type ON sensor (city, type, no);
 CREATE INDEX IF NOT EXISTS sensor_by_owner ON sensor (city, attached) WHERE attached IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS entity (
     no INTEGER PRIMARY KEY AUTOINCREMENT, city INTEGER NOT NULL, kind TEXT NOT NULL, id TEXT NOT NULL,
     type TEXT NOT NULL, status TEXT, body TEXT NOT NULL, revision INTEGER NOT NULL, updated INTEGER NOT NULL,
-    UNIQUE (city, kind, id));
+    import TEXT, UNIQUE (city, kind, id));
+CREATE INDEX IF NOT EXISTS entity_by_import ON entity (import) WHERE import IS NOT NULL;
+
+CREATE TABLE IF NOT EXISTS import_job (
+    no INTEGER PRIMARY KEY AUTOINCREMENT, id TEXT NOT NULL UNIQUE, city INTEGER NOT NULL,
+    status TEXT NOT NULL, cursor INTEGER NOT NULL, body TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS import_error (
+    import TEXT, line INTEGER, pointer TEXT, id TEXT, code TEXT NOT NULL, message TEXT NOT NULL,
+    PRIMARY KEY (import, line, pointer)) WITHOUT ROWID;
 
 CREATE TABLE IF NOT EXISTS event (
     seq INTEGER PRIMARY KEY AUTOINCREMENT, city INTEGER NOT NULL, kind TEXT NOT NULL, entity TEXT NOT NULL,

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 import msgspec
 import orjson
 
+from reference_server import instants
 from reference_server.geometry import Box
-from reference_server.storage import queries, replay, series
+from reference_server.storage import along, queries, replay, series
 from reference_server.storage.protocol import (
     Bucket,
     Change,
@@ -24,16 +25,27 @@ from reference_server.storage.protocol import (
     CityState,
     CredentialRow,
     Event,
+    ImportRow,
     Measured,
     ObjectQuery,
     Page,
     Reading,
+    Remembered,
     Row,
+    RowFault,
     SensorQuery,
     Transaction,
 )
-from reference_server.storage.schema import PRAGMAS, SCHEMA_VERSION, TABLES
-from reference_server.storage.transaction import ROW, read_city, read_entity, read_row
+from reference_server.storage.schema import PRAGMAS, SCHEMA_VERSION, TABLES, UPGRADES
+from reference_server.storage.transaction import (
+    DAY_US,
+    ROW,
+    read_city,
+    read_entity,
+    read_import,
+    read_remembered,
+    read_row,
+)
 from reference_server.storage.writer import Writer
 
 T = TypeVar("T")
@@ -71,12 +83,24 @@ class SqliteStorage:
         """
         self._keyed = self._connect()
         self._opened.append(self._keyed)
+        self._upgrade(self._keyed)
         self._keyed.executescript(TABLES)
         self._keyed.execute("INSERT OR IGNORE INTO meta VALUES ('schema', ?)", (str(SCHEMA_VERSION),))
-        found = int(self._keyed.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()[0])
+        self._writer.start()
+
+    def _upgrade(self, connection: sqlite3.Connection) -> None:
+        """Bring a database of an earlier version up to this one, a version at a time, each wholly or not."""
+        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
+            return
+        found = int(connection.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()[0])
         if found > SCHEMA_VERSION:
             raise OSError(f"the database has schema {found}, this program knows {SCHEMA_VERSION}")
-        self._writer.start()
+        for version in range(found, SCHEMA_VERSION):
+            connection.execute("BEGIN IMMEDIATE")
+            for statement in UPGRADES[version]:
+                connection.execute(statement)
+            connection.execute("UPDATE meta SET value = ? WHERE name = 'schema'", (str(version + 1),))
+            connection.execute("COMMIT")
 
     async def close(self) -> None:
         """Write what is queued and close every connection."""
@@ -98,7 +122,7 @@ class SqliteStorage:
 
     async def write(self, actor: str, change: Callable[[Transaction], T], at: int | None = None) -> T:
         """Run a change in the writer thread; its result, once it is committed."""
-        result: T = await self._writer.submit(actor, change, at)
+        result: T = await self._writer.submit(actor, along.joined(change), at)
         return result
 
     def listen(self, listener: Callable[[Sequence[Change | Measured]], None]) -> None:
@@ -224,3 +248,36 @@ class SqliteStorage:
             )
             for name, kind, digest, role, cities, n, window in rows
         ]
+
+    async def remembered(self, caller: str, key: str) -> Remembered | None:
+        """What a request with this Idempotency-Key was answered, in the last 24 hours."""
+        return read_remembered(self._keyed, caller, key, instants.now_us() - DAY_US)
+
+    async def import_job(self, import_id: str) -> ImportRow | None:
+        """The import job of that id."""
+        return read_import(self._keyed, import_id)
+
+    async def import_jobs(self, city: int | None, statuses: Sequence[str] = ()) -> list[ImportRow]:
+        """The import jobs of a city (None: of all) in one of the statuses (none: any), newest first."""
+        rows = self._keyed.execute(
+            "SELECT id, city, status, cursor, CAST(body AS BLOB) FROM import_job"
+            " WHERE (?1 IS NULL OR city = ?1) AND (?2 = '[]' OR status IN (SELECT value FROM json_each(?2)))"
+            " ORDER BY no DESC LIMIT 1000",
+            (city, orjson.dumps(statuses).decode()),
+        )
+        return [ImportRow(*row) for row in rows]
+
+    async def faults(self, import_id: str, limit: int, offset: int) -> tuple[list[RowFault], int]:
+        """A page of the refused rows of an import in the order of its lines, and how many there are."""
+
+        def ask(connection: sqlite3.Connection) -> tuple[list[RowFault], int]:
+            rows = connection.execute(
+                "SELECT line, pointer, id, code, message FROM import_error WHERE import = ?"
+                " ORDER BY line, pointer LIMIT ? OFFSET ?",
+                (import_id, limit, offset),
+            )
+            found = [RowFault(*row) for row in rows]
+            counted = "SELECT count(*) FROM import_error WHERE import = ?"
+            return found, int(connection.execute(counted, (import_id,)).fetchone()[0])
+
+        return await self._scan(ask)

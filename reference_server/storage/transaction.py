@@ -7,20 +7,22 @@ from typing import Any
 import orjson
 
 from reference_server import geometry, instants
-from reference_server.storage import series
+from reference_server.storage import bulk, series
 from reference_server.storage.properties import scalars
 from reference_server.storage.protocol import (
     Change,
     CityRow,
     CredentialRow,
+    ImportRow,
     Measured,
+    Prepared,
     Reading,
     Remembered,
     Row,
+    RowFault,
 )
 
 DAY_US = 86_400 * instants.MICROS
-ROADLIKE = ("Road", "Bridge")
 ROW = "no, id, type, CAST(body AS BLOB), revision, updated"
 
 
@@ -81,7 +83,13 @@ class SqliteTransaction:
         self._sql.execute(
             "DELETE FROM object_box WHERE no IN (SELECT no FROM object WHERE city = ?)", (city_no,)
         )
-        for table in ("object", "object_property", "sensor", "entity", "event", "counter"):
+        self._sql.execute(
+            "DELETE FROM import_error WHERE import IN (SELECT id FROM import_job WHERE city = ?)", (city_no,)
+        )
+        for table in (
+            "object", "object_property", "object_sensor", "sensor", "entity", "event", "counter",
+            "import_job",
+        ):  # fmt: skip
             self._sql.execute(f"DELETE FROM {table} WHERE city = ?", (city_no,))  # noqa: S608 - names from above
         self._sql.execute("DELETE FROM city WHERE no = ?", (city_no,))
 
@@ -137,6 +145,30 @@ class SqliteTransaction:
         self._count_object(city, previous, -1)
         self._event(city, "object", row.id, "deleted", self._next(), None, row.type)
 
+    def known(self, city: int, ids: Sequence[str]) -> dict[str, Row]:
+        """The objects that have one of these ids."""
+        query = f"SELECT {ROW} FROM object WHERE city = ? AND id IN (SELECT value FROM json_each(?))"  # noqa: S608
+        found = self._sql.execute(query, (city, orjson.dumps(ids).decode()))
+        return {row[1]: Row(*row) for row in found}
+
+    def put_new_objects(self, city: int, items: Sequence[Prepared], import_id: str | None = None) -> None:
+        """Store objects whose rules were checked and whose ids nobody has."""
+        if not items:
+            return
+        seq = self._seq + 1
+        self._seq += len(items)
+        instant = instants.show(self.at)
+        self._changes += bulk.insert(
+            self._sql,
+            city,
+            items,
+            seq=seq,
+            at=self.at,
+            instant=instant,
+            actor=self.actor,
+            import_id=import_id,
+        )
+
     def outside(self, city: int, box: geometry.Box) -> Iterable[Row]:
         """The objects that do not lie wholly within a box."""
         found = self._sql.execute(
@@ -158,16 +190,16 @@ class SqliteTransaction:
         return [Row(*values) for values in self._sql.execute(query, (city, object_id))]
 
     def objects_with_sensor(self, city: int, sensor_id: str) -> list[Row]:
-        """The objects that list a sensor.
+        """The objects that list a sensor."""
+        query = (
+            f"SELECT {ROW} FROM object WHERE no IN"  # noqa: S608 - a constant
+            " (SELECT object FROM object_sensor WHERE city = ? AND sensor = ?) ORDER BY no"
+        )
+        return [Row(*values) for values in self._sql.execute(query, (city, sensor_id))]
 
-        They are found by the object it is or was attached to, and by text.
-        """
-        query = f"SELECT {ROW} FROM object WHERE city = ? AND instr(body, ?) > 0 ORDER BY no"  # noqa: S608
-        needle = orjson.dumps(sensor_id).decode()
-        rows = [Row(*values) for values in self._sql.execute(query, (city, needle))]
-        return [row for row in rows if sensor_id in orjson.loads(row.body).get("sensors", ())]
-
-    def put_sensor(self, city: int, item: Mapping[str, Any], old: Row | None) -> int:
+    def put_sensor(
+        self, city: int, item: Mapping[str, Any], old: Row | None, import_id: str | None = None
+    ) -> int:
         """Store a sensor whose rules were checked. Its new revision."""
         number = self._next()
         stored = dict(item)
@@ -184,9 +216,9 @@ class SqliteTransaction:
         )
         if old is None:
             self._sql.execute(
-                "INSERT INTO sensor (type, attached, operational, body, revision, updated, city, id)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*values, city, stored["id"]),
+                "INSERT INTO sensor (type, attached, operational, body, revision, updated, city, id, import)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*values, city, stored["id"], import_id),
             )
         else:
             self._sql.execute(
@@ -232,7 +264,9 @@ class SqliteTransaction:
         """The entity of that kind and id."""
         return read_entity(self._sql, city, kind, entity_id)
 
-    def put_entity(self, city: int, kind: str, item: Mapping[str, Any], old: Row | None) -> int:
+    def put_entity(
+        self, city: int, kind: str, item: Mapping[str, Any], old: Row | None, import_id: str | None = None
+    ) -> int:
         """Store a simulation, service or aggregation. Its new revision."""
         number = self._next()
         text = orjson.dumps(item).decode()
@@ -240,9 +274,9 @@ class SqliteTransaction:
         values = (str(kind_type), item.get("status"), text, number, self.at)
         if old is None:
             self._sql.execute(
-                "INSERT INTO entity (type, status, body, revision, updated, city, kind, id)"
-                " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
-                (*values, city, kind, item["id"]),
+                "INSERT INTO entity (type, status, body, revision, updated, city, kind, id, import)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+                (*values, city, kind, item["id"], import_id),
             )
         else:
             self._sql.execute(
@@ -252,17 +286,45 @@ class SqliteTransaction:
         self._event(city, kind, item["id"], "created" if old is None else "updated", number, text)
         return number
 
-    def remembered(self, caller: str, key: str) -> Remembered | None:
-        """What a request with this Idempotency-Key was answered, in the last 24 hours."""
-        self._sql.execute("DELETE FROM idempotency WHERE at < ?", (self.at - DAY_US,))
-        row = self._sql.execute(
-            "SELECT digest, status, headers, body FROM idempotency WHERE caller = ? AND key = ?",
-            (caller, key),
-        ).fetchone()
-        return None if row is None else Remembered(row[0], row[1], orjson.loads(row[2]), row[3])
+    def delete_entity(self, city: int, kind: str, row: Row) -> None:
+        """Remove a simulation, service or aggregation."""
+        self._sql.execute("DELETE FROM entity WHERE no = ?", (row.no,))
+        self._event(city, kind, row.id, "deleted", self._next(), None)
+
+    # --- imports
+
+    def created_by(self, city: int, kind: str, import_id: str, limit: int) -> list[Row]:
+        """What an import created and is still there."""
+        table, further = (kind, "") if kind in ("object", "sensor") else ("entity", " AND kind = ?")
+        query = f"SELECT {ROW} FROM {table} WHERE city = ? AND import = ?{further} ORDER BY no LIMIT ?"  # noqa: S608
+        values = (city, import_id, *([kind] if further else []), limit)
+        return [Row(*found) for found in self._sql.execute(query, values)]
+
+    def put_import(self, job: ImportRow) -> None:
+        """Store the state of an import job."""
+        self._sql.execute(
+            "INSERT INTO import_job (id, city, status, cursor, body) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (id) DO UPDATE SET status = excluded.status, cursor = excluded.cursor,"
+            " body = excluded.body",
+            (job.id, job.city, job.status, job.cursor, job.body.decode()),
+        )
+
+    def import_job(self, import_id: str) -> ImportRow | None:
+        """The import job of that id."""
+        return read_import(self._sql, import_id)
+
+    def add_faults(self, import_id: str, faults: Sequence[RowFault]) -> None:
+        """Keep the reasons of refused rows."""
+        self._sql.executemany(
+            "INSERT OR IGNORE INTO import_error VALUES (?, ?, ?, ?, ?, ?)",
+            [(import_id, one.line, one.pointer, one.id, one.code, one.message) for one in faults],
+        )
+
+    # --- answers and callers
 
     def remember(self, caller: str, key: str, answer: Remembered) -> None:
-        """Keep an answer for the key of its request."""
+        """Keep an answer for the key of its request, for a day."""
+        self._sql.execute("DELETE FROM idempotency WHERE at < ?", (self.at - DAY_US,))
         headers = orjson.dumps(answer.headers).decode()
         values = (caller, key, answer.digest, answer.status, headers, answer.body, self.at)
         self._sql.execute("INSERT OR REPLACE INTO idempotency VALUES (?, ?, ?, ?, ?, ?, ?)", values)
@@ -318,9 +380,17 @@ class SqliteTransaction:
             "INSERT OR IGNORE INTO object_property VALUES (?, ?, ?, ?)",
             [(city, path, value, no) for path, value in scalars(item["properties"])],
         )
+        self._sql.executemany(
+            "INSERT OR IGNORE INTO object_sensor VALUES (?, ?, ?)",
+            [(city, sensor, no) for sensor in item.get("sensors", ())],
+        )
 
     def _unindex(self, city: int, no: int, item: dict[str, Any]) -> None:
         self._sql.execute("DELETE FROM object_box WHERE no = ?", (no,))
+        self._sql.executemany(
+            "DELETE FROM object_sensor WHERE city = ? AND sensor = ? AND object = ?",
+            [(city, sensor, no) for sensor in item.get("sensors", ())],
+        )
         self._sql.executemany(
             "DELETE FROM object_property WHERE city = ? AND path = ? AND value = ? AND object = ?",
             [(city, path, value, no) for path, value in scalars(item["properties"])],
@@ -334,7 +404,7 @@ class SqliteTransaction:
 
     def _count_object(self, city: int, item: dict[str, Any], sign: int) -> None:
         self._count(city, f"object:{item['type']}", sign)
-        if item["type"] in ROADLIKE:
+        if item["type"] in bulk.ROADLIKE:
             self._count(city, "change:roads", 1)  # what the road graph is kept in step by
         accuracy = item["metadata"].get("accuracy")
         if isinstance(accuracy, int | float) and 0 <= accuracy <= 1:
@@ -372,3 +442,20 @@ def read_entity(connection: sqlite3.Connection, city: int, kind: str, entity_id:
     query = f"SELECT {ROW} FROM entity WHERE city = ? AND kind = ? AND id = ?"  # noqa: S608 - a constant
     found = connection.execute(query, (city, kind, entity_id)).fetchone()
     return None if found is None else Row(*found)
+
+
+def read_import(connection: sqlite3.Connection, import_id: str) -> ImportRow | None:
+    """The import job of that id."""
+    found = connection.execute(
+        "SELECT id, city, status, cursor, CAST(body AS BLOB) FROM import_job WHERE id = ?", (import_id,)
+    ).fetchone()
+    return None if found is None else ImportRow(*found)
+
+
+def read_remembered(connection: sqlite3.Connection, caller: str, key: str, since: int) -> Remembered | None:
+    """What a request with this Idempotency-Key was answered after an instant."""
+    row = connection.execute(
+        "SELECT digest, status, headers, body FROM idempotency WHERE caller = ? AND key = ? AND at >= ?",
+        (caller, key, since),
+    ).fetchone()
+    return None if row is None else Remembered(row[0], row[1], orjson.loads(row[2]), row[3])

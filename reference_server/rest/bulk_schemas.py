@@ -1,0 +1,68 @@
+"""The part of the OpenAPI document that describes imports and exports."""
+
+from typing import Any
+
+from reference_server.rest.schemas import (
+    ANY,
+    COMPONENTS,
+    COUNT,
+    INSTANT,
+    NAME,
+    PAGE,
+    SHAPES,
+    TEXT,
+    Schema,
+    listed,
+    ref,
+    thing,
+)
+
+NDJSON = "application/x-ndjson"
+GEOJSON = "application/geo+json"
+COUNTED = ("rows", "created", "updated", "unchanged", "deleted", "failed", "measurements")
+ERROR = thing(
+    ["line", "pointer", "code", "message"], line=COUNT, pointer=TEXT, code=NAME, message=NAME, id=TEXT
+)
+
+COMPONENTS |= {
+    "Import": thing(
+        ["id", "type", "status", "progress", "counts", "errors", "errorsTotal"],
+        id=NAME,
+        type={"const": "import"},
+        status={
+            "enum": ["pending", "running", "completed", "failed", "cancelled", "removing", "removed"],
+        },
+        progress={"type": "integer", "minimum": 0, "maximum": 100},
+        created=INSTANT,
+        completed=INSTANT,
+        mode={"enum": ["upsert", "insert"]},
+        counts=thing(list(COUNTED), **dict.fromkeys(COUNTED, COUNT)),
+        errors=listed(ERROR),
+        errorsTotal=COUNT,
+    ),
+    "Imports": thing(["imports", "count", "total"], imports=listed(ref("Import")), **PAGE),
+    "ImportErrors": thing(["errors", "count", "total"], errors=listed(ERROR), **PAGE),
+    "FeatureCollection": thing(
+        ["type", "features"], type={"const": "FeatureCollection"}, features=listed(ANY)
+    ),
+}
+SHAPES |= {
+    "queryImports": (None, 200, "Imports"),
+    "getImport": (None, 200, "Import"),
+    "getImportErrors": (None, 200, "ImportErrors"),
+    "cancelImport": (None, 200, "Import"),
+    "startImport": (None, 202, "Import"),
+    "removeImport": (None, 202, "Import"),
+}
+EXAMPLE: dict[str, Any] = {"type": "FeatureCollection", "features": []}
+BODIES: dict[str, Schema] = {
+    "startImport": {
+        "application/json": {
+            "schema": {"anyOf": [ref("FeatureCollection"), ref("Record")]},
+            "example": EXAMPLE,
+        },
+        GEOJSON: {"schema": ref("FeatureCollection"), "example": EXAMPLE},
+        NDJSON: {"schema": {"type": "string", "contentMediaType": NDJSON}, "example": ""},
+    }
+}
+"""By operation: the content of a request body that has several forms."""
