@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import argparse
 
+    from reference_server.settings import ExternalBroker
+
 # Each command imports its own part: `validate` is started hundreds of times by a certification.
 
 
@@ -72,6 +74,7 @@ def _serve(arguments: Sequence[str]) -> int:
         metavar="PORT",
         help="0 takes a free one, none opens no MQTT door",
     )
+    _broker_options(parser)
     _tls_options(parser)
     _stream_options(parser)
     parser.add_argument("--stop-on-stdin-eof", action="store_true", help="end when stdin closes")
@@ -106,6 +109,7 @@ def _serve(arguments: Sequence[str]) -> int:
             client_cert=options.client_cert,
             client_key=options.client_key,
             mqtt_port=options.mqtt_port,
+            mqtt_broker=_broker(parser, options),
             allowed_origins=tuple(options.allow_origin),
             heartbeat_s=options.heartbeat,
             alert_thresholds=dict(options.alert_threshold or [("air_quality", 100.0)]),
@@ -144,6 +148,46 @@ def _port(text: str) -> int | None:
     if number is not None and not 0 <= number <= 65535:
         raise ValueError("a port lies in 0..65535")
     return number
+
+
+def _broker_options(parser: "argparse.ArgumentParser") -> None:
+    parser.add_argument(
+        "--mqtt-broker",
+        metavar="URL",
+        help="use this MQTT 5 broker (mqtt:// or mqtts://), not an own one",
+    )
+    parser.add_argument(
+        "--mqtt-broker-login", type=Path, metavar="FILE", help="file that holds user:password"
+    )
+    parser.add_argument("--mqtt-broker-ca", type=Path, metavar="PEM", help="authority of the broker")
+    parser.add_argument(
+        "--mqtt-client-id", metavar="ID", help="client identifier at the broker; each twin needs its own"
+    )
+
+
+def _broker(parser: "argparse.ArgumentParser", options: "argparse.Namespace") -> "ExternalBroker | None":
+    from urllib.parse import urlsplit
+
+    from reference_server.settings import ExternalBroker as Broker
+
+    if options.mqtt_broker is None:
+        return None
+    parts = urlsplit(options.mqtt_broker)
+    try:
+        usable = parts.scheme in ("mqtt", "mqtts") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable or "@" in parts.netloc:
+        parser.error("--mqtt-broker must look like mqtts://host:8883, the login in --mqtt-broker-login")
+    user = password = None
+    if options.mqtt_broker_login is not None:
+        try:
+            user, _, secret = options.mqtt_broker_login.read_text(encoding="utf-8").strip().partition(":")
+        except (OSError, UnicodeDecodeError) as problem:
+            parser.error(f"--mqtt-broker-login cannot be read: {problem}")
+        password = secret.encode()
+    client_id = options.mqtt_client_id or f"dtc-twin-{options.city}"
+    return Broker(options.mqtt_broker, client_id, user, password, options.mqtt_broker_ca)
 
 
 def _tls_options(parser: "argparse.ArgumentParser") -> None:

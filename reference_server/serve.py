@@ -75,7 +75,7 @@ async def _serve(settings: Settings, db: Path) -> int:
             secured = _secured(settings)
             listener = stack.enter_context(listen(settings.host, settings.port))
             mqtt = None
-            if settings.mqtt_port is not None:
+            if settings.mqtt_port is not None and settings.mqtt_broker is None:
                 mqtt = stack.enter_context(listen(door.host(settings), settings.mqtt_port))
         except tls.UnusableCertificateError as problem:
             print(f"error: cannot serve TLS: {problem}", file=sys.stderr)  # noqa: T201
@@ -97,6 +97,8 @@ class Doors(msgspec.Struct, frozen=True):
         """Where clients find the doors."""
         origin = _origin(settings, int(self.rest.getsockname()[1]))
         mqtt = None if self.mqtt is None else door.address(settings, self.mqtt)
+        if settings.mqtt_broker is not None:
+            mqtt = settings.mqtt_broker.url
         return target.Addresses(origin, origin + BASE_PATH, stream_url(origin), mqtt)
 
 

@@ -11,6 +11,16 @@ OTHER_CITY = "KR-ULSAN-2025"
 """A second, small city, in which the key `other_city` has its rights."""
 
 
+class ExternalBroker(msgspec.Struct, frozen=True):
+    """An MQTT 5 broker that the twin is a client of, and how it logs in there."""
+
+    url: str
+    client_id: str
+    user: str | None = None
+    password: bytes | None = None
+    ca: Path | None = None
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Options of `python -m reference_server`; allowances are requests per window and client."""
 
@@ -51,5 +61,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Origins of pages that may open the stream, beside those of this server; `*` allows all."""
     alert_thresholds: Mapping[str, float] = msgspec.field(default_factory=lambda: {"air_quality": 100.0})
     """A reading above its parameter's threshold raises an alert (D-34; P4 7.2)."""
+    mqtt_broker: ExternalBroker | None = None
+    """An external broker; the twin then opens no MQTT door of its own."""
     mqtt_port: int | None = 0
     """None opens no MQTT door; 0 takes a free port. Without TLS it listens on the loopback only."""

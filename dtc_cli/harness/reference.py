@@ -16,7 +16,9 @@ STOP_TIMEOUT_S = 10.0
 
 
 @contextmanager
-def running(extra: tuple[str, ...] = (), level: Level = Level.BRONZE) -> Iterator[Path]:
+def running(
+    extra: tuple[str, ...] = (), level: Level = Level.BRONZE, *, mutual: bool = False
+) -> Iterator[Path]:
     """Start the reference twin on a free port; yields the target file that it wrote.
 
     The process ends with the block, and also when this process is killed: it watches its standard input.
@@ -25,13 +27,14 @@ def running(extra: tuple[str, ...] = (), level: Level = Level.BRONZE) -> Iterato
         extra: further options of `python -m reference_server`, for example `("--fault", "DTC-P2-013")`.
         level: what the twin is started for; from gold on every door speaks TLS with certificates of an
             authority that lives as long as the block (D-12).
+        mutual: ask clients for certificates too; the target file names one (P3 8.2.3).
 
     Raises:
         DtcError: `reference-twin` when it does not come up.
     """
     with tempfile.TemporaryDirectory(prefix="dtc-reference-") as folder:
         target = Path(folder) / "target.yaml"
-        secured = _secured(Path(folder) / "certs") if level.rank >= Level.GOLD.rank else ()
+        secured = _secured(Path(folder) / "certs", mutual=mutual) if level.rank >= Level.GOLD.rank else ()
         errors = (Path(folder) / "stderr.txt").open("w+", encoding="utf-8")
         with errors, subprocess.Popen(  # noqa: S603 - our own interpreter and server
             [
@@ -52,15 +55,15 @@ def running(extra: tuple[str, ...] = (), level: Level = Level.BRONZE) -> Iterato
                 _stop(process)
 
 
-def _secured(folder: Path) -> tuple[str, ...]:
+def _secured(folder: Path, *, mutual: bool) -> tuple[str, ...]:
     # cryptography is loaded only where it is needed
     from dtc_cli.harness import authority
 
-    authority.make(folder)
-    return (
-        "--tls-cert", str(folder / "server.pem"), "--tls-key", str(folder / "server.key"),
-        "--tls-ca", str(folder / "ca.pem"),
-    )  # fmt: skip
+    authority.make(folder, clients=("operator",) if mutual else ())
+    files = {"tls-cert": "server.pem", "tls-key": "server.key", "tls-ca": "ca.pem"}
+    if mutual:
+        files |= {"client-ca": "ca.pem", "client-cert": "operator.pem", "client-key": "operator.key"}
+    return tuple(word for name, file in files.items() for word in (f"--{name}", str(folder / file)))
 
 
 def _await_ready(process: "subprocess.Popen[str]", errors: Path) -> None:

@@ -26,6 +26,8 @@ from dtc_cli.harness.runner import Run, level_of
 
 NEEDED = {"DTC-P2-060": ("--quality-threshold", "0.8")}
 """Options without which the twin does not claim what a fault spoils."""
+MUTUAL = frozenset({"DTC-P3-082"})
+"""Requirements that hold for a twin which asks its clients for certificates."""
 CLEAN = "none"
 """The name of the unspoilt twin in the matrix."""
 
@@ -97,7 +99,11 @@ def attempt(fault: Fault | None, *, full: bool, seed: int) -> Attempt:
     requirements = catalogue().requirements
     level = requirements[fault.requirement].level if fault else Level.SILVER
     select = fault.requirement if fault and not full else None
-    with running(extra, level) as file, tempfile.TemporaryDirectory(prefix="dtc-selftest-") as out:
+    mutual = fault is not None and fault.requirement in MUTUAL
+    with (
+        running(extra, level, mutual=mutual) as file,
+        tempfile.TemporaryDirectory(prefix="dtc-selftest-") as out,
+    ):
         target = load_target(file)
         run = Run(
             target, level_of(select, level) if select else level, out=Path(out), seed=seed, select=select

@@ -6,10 +6,12 @@ A fault replaces a function of the server by one that is wrong in one way, befor
 
 from collections.abc import Iterable, Mapping
 
-from reference_server.faults import phase1, phase2
+from reference_server.faults import phase1, phase2, phase3_mqtt
 from reference_server.faults.fault import Fault
 
-FAULTS: Mapping[str, Fault] = {one.id: one for one in (*phase1.faults(), *phase2.faults())}
+FAULTS: Mapping[str, Fault] = {
+    one.id: one for one in (*phase1.faults(), *phase2.faults(), *phase3_mqtt.faults())
+}
 
 
 def install(ids: Iterable[str]) -> None:

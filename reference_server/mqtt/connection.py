@@ -4,7 +4,6 @@ import asyncio
 import sys
 import traceback
 from collections import deque
-from collections.abc import Callable
 from functools import partial
 from typing import Any, cast
 
@@ -155,7 +154,7 @@ class Connection(asyncio.Protocol):
         handler = HANDLERS.get(type(packet))
         if handler is None or (self.session is not None and kind == strict.CONNECT):
             raise strict.PacketError(Reason.PROTOCOL_ERROR, "the client must not send this packet now")
-        handler(self, packet)
+        getattr(self, handler)(packet)
 
     def _tick(self) -> None:
         """Close the connection when nothing was heard for as long as the client may be silent."""
@@ -438,15 +437,15 @@ REFUSALS = {
 }
 """Reason codes of PUBACK and PUBREC for refusals of the services; others are 0x80, unspecified."""
 
-HANDLERS: dict[type, Callable[[Connection, Any], None]] = {
-    mqtt5.ConnectPacket: Connection.on_connect,
-    mqtt5.PublishPacket: Connection.on_publish,
-    mqtt5.PubAckPacket: Connection.on_puback,
-    mqtt5.PubRecPacket: Connection.on_pubrec,
-    mqtt5.PubRelPacket: Connection.on_pubrel,
-    mqtt5.PubCompPacket: Connection.on_pubcomp,
-    mqtt5.SubscribePacket: Connection.on_subscribe,
-    mqtt5.UnsubscribePacket: Connection.on_unsubscribe,
-    mqtt5.PingReqPacket: Connection.on_ping,
-    mqtt5.DisconnectPacket: Connection.on_disconnect,
+HANDLERS: dict[type, str] = {
+    mqtt5.ConnectPacket: "on_connect",
+    mqtt5.PublishPacket: "on_publish",
+    mqtt5.PubAckPacket: "on_puback",
+    mqtt5.PubRecPacket: "on_pubrec",
+    mqtt5.PubRelPacket: "on_pubrel",
+    mqtt5.PubCompPacket: "on_pubcomp",
+    mqtt5.SubscribePacket: "on_subscribe",
+    mqtt5.UnsubscribePacket: "on_unsubscribe",
+    mqtt5.PingReqPacket: "on_ping",
+    mqtt5.DisconnectPacket: "on_disconnect",
 }

@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import AsyncIterator
 
+from reference_server.mqtt.bridge import Bridge
 from reference_server.mqtt.broker import Broker
 from reference_server.mqtt.endpoint import Endpoint, may_be_plain
 from reference_server.settings import Settings
@@ -30,6 +31,14 @@ async def opened(
     world: World, listener: socket.socket | None, secured: ssl.SSLContext | None
 ) -> AsyncIterator[None]:
     """Serve MQTT on a bound socket for as long as the block runs."""
+    if world.settings.mqtt_broker is not None:
+        bridge = Bridge(world.messaging, world.settings.mqtt_broker)
+        bridge.start()
+        try:
+            yield
+        finally:
+            await bridge.close()
+        return
     if listener is None:
         yield
         return
