@@ -149,8 +149,12 @@ async def _send(send: Send, reply: Reply, extra: Mapping[str, str]) -> None:
     headers: Headers = [(b"x-content-type-options", b"nosniff")]
     if reply.status not in (204, 304):
         headers.append((b"content-type", reply.media_type))
-        headers.append((b"content-length", str(len(reply.body)).encode()))
+        if reply.chunks is None:
+            headers.append((b"content-length", str(len(reply.body)).encode()))
     headers.extend((name.encode(), value.encode("latin-1")) for name, value in reply.headers.items())
     headers.extend((name.encode(), value.encode("latin-1")) for name, value in extra.items())
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
+    if reply.chunks is not None:
+        async for chunk in reply.chunks:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
     await send({"type": "http.response.body", "body": reply.body})

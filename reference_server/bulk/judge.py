@@ -111,6 +111,8 @@ class Judge:
             else:
                 kept.append([index, *msgspec.structs.astuple(readings.parsed(one))])
         node.pop("_links", None)
+        if "metadata" in node and past(node["metadata"].get("created")) is None:
+            node["metadata"] = {key: part for key, part in node["metadata"].items() if key != "created"}
         body = _PACK.encode((orjson.dumps(node), kept))
         attached = node.get("attachedTo")
         refs = [] if attached is None else [("object", attached)]
@@ -171,8 +173,6 @@ def fault(refusal: ApiError, line: int, pointer: str, entity: str | None) -> Row
 def prepare(value: Mapping[str, Any], object_id: str) -> Prepared:
     """A sound object with all that can be worked out before it is written."""
     metadata = value.get("metadata", {})
-    stated = metadata.get("created")
-    moment = instants.parse(stated)
     kept = {name: part for name, part in metadata.items() if name not in STAMPED}
     body = {name: part for name, part in value.items() if name not in ("metadata", "_links")}
     inner = orjson.dumps(kept).decode()[1:-1]
@@ -182,12 +182,18 @@ def prepare(value: Mapping[str, Any], object_id: str) -> Prepared:
         object_id,
         value["type"],
         head,
-        stated if moment is not None and moment <= instants.now_us() else None,
+        past(metadata.get("created")),
         geometry.box_of(value["geometry"]),
         list(scalars(value["properties"])),
         list(value.get("sensors", ())),
         accuracy if isinstance(accuracy, int | float) and 0 <= accuracy <= 1 else None,
     )
+
+
+def past(instant: Any) -> str | None:
+    """An instant that lies before the present, None for anything else."""
+    moment = instants.parse(instant)
+    return instant if moment is not None and moment <= instants.now_us() else None
 
 
 def decoded(body: bytes) -> Prepared:

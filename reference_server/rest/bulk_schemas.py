@@ -51,6 +51,7 @@ SHAPES |= {
     "getImport": (None, 200, "Import"),
     "getImportErrors": (None, 200, "ImportErrors"),
     "cancelImport": (None, 200, "Import"),
+    "exportCity": (None, 200, "Record"),
     "startImport": (None, 202, "Import"),
     "removeImport": (None, 202, "Import"),
 }
@@ -66,3 +67,13 @@ BODIES: dict[str, Schema] = {
     }
 }
 """By operation: the content of a request body that has several forms."""
+
+ANSWERS: dict[str, Schema] = {
+    "exportCity": {
+        "application/json": {"schema": ref("Record")},
+        GEOJSON: {"schema": ref("FeatureCollection")},
+        "application/city+json": {"schema": ANY},
+        NDJSON: {"schema": {"type": "string", "contentMediaType": NDJSON}},
+    },
+}
+"""By operation: the content of an answer that has several forms."""

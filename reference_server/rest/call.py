@@ -34,6 +34,8 @@ class Reply(msgspec.Struct, frozen=True):
     body: bytes = b""
     headers: Mapping[str, str] = {}
     media_type: bytes = JSON
+    chunks: AsyncIterator[bytes] | None = None
+    """The body piece by piece, instead of `body`, for one that is not held in memory."""
 
 
 def reply_json(value: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Reply:

@@ -62,6 +62,10 @@ QUERIES: dict[str, dict[str, Schema]] = {
     },
     "querySimulations": {**PAGING, "type": WORD, "status": WORD},
     "ogcItems": {"limit": PAGING["limit"], "bbox": BOX, "datetime": PERIOD, "type": WORD, "cursor": CURSOR},
+    "exportCity": {
+        "format": {"enum": ["record", "geojson", "cityjson", "ndjson"]},
+        "measurements": {"enum": ["latest", "all", "none"]},
+    },
     "startImport": {"mode": {"enum": ["upsert", "insert"]}},
     "queryImports": PAGING,
     "getImportErrors": PAGING,
@@ -153,6 +157,11 @@ def operation(route: Route) -> dict[str, Any]:
         if body == "Patch":
             content |= {MERGE_PATCH: media, JSON_PATCH: NO_CHANGE}
         shown["requestBody"] = {"required": True, "content": content}
+    if route.operation in bulk_schemas.ANSWERS:
+        shown["responses"]["200"] = {
+            "description": route.summary,
+            "content": bulk_schemas.ANSWERS[route.operation],
+        }
     if route.operation in bulk_schemas.BODIES:
         shown["requestBody"] = {"required": True, "content": bulk_schemas.BODIES[route.operation]}
     if route.operation == "getToken":

@@ -11,6 +11,7 @@ from reference_server.auth import DELETE, MANAGE, MEASURE, READ, WRITE
 from reference_server.rest import (
     cities,
     city_services,
+    exports,
     imports,
     messages,
     oauth,
@@ -99,6 +100,7 @@ def below_base() -> tuple[Route, ...]:
             "Import a FeatureCollection, a record or NDJSON",
             streams=True,
         ),
+        Route("GET", f"{city}/export", exports.read, READ, "exportCity", "The whole city as a file"),
         Route("GET", f"{city}/imports", imports.listing, READ, "queryImports", "List imports"),
         Route("GET", job, imports.read, READ, "getImport", "State of an import"),
         Route("GET", f"{job}/errors", imports.errors, READ, "getImportErrors", "Rows that were refused"),

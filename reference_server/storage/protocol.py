@@ -418,6 +418,9 @@ class Storage(Protocol):
     async def faults(self, import_id: str, limit: int, offset: int) -> tuple[list[RowFault], int]:
         """A page of the refused rows of an import, and how many there are."""
 
+    def view(self) -> Any:
+        """A `view.View` of the present commit."""
+
     def walk_objects(self, query: ObjectQuery, page: int = 500) -> AsyncIterator[Row]:
         """All matching objects in the order of creation."""
 

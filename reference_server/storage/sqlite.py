@@ -46,6 +46,7 @@ from reference_server.storage.transaction import (
     read_remembered,
     read_row,
 )
+from reference_server.storage.view import View
 from reference_server.storage.writer import Writer
 
 T = TypeVar("T")
@@ -252,6 +253,10 @@ class SqliteStorage:
     async def remembered(self, caller: str, key: str) -> Remembered | None:
         """What a request with this Idempotency-Key was answered, in the last 24 hours."""
         return read_remembered(self._keyed, caller, key, instants.now_us() - DAY_US)
+
+    def view(self) -> View:
+        """The database as it is now, to be read at leisure; its caller closes it."""
+        return View(self._connect())
 
     async def import_job(self, import_id: str) -> ImportRow | None:
         """The import job of that id."""

@@ -204,7 +204,7 @@ class SqliteTransaction:
         number = self._next()
         stored = dict(item)
         previous = orjson.loads(old.body) if old is not None else None
-        stored["metadata"] = self._stamp(item.get("metadata"), previous, number)
+        stored["metadata"] = self._stamp(item.get("metadata"), previous, number, keep=import_id is not None)
         text = orjson.dumps(stored).decode()
         values = (
             stored["type"],
@@ -362,11 +362,17 @@ class SqliteTransaction:
         )
         self._changes.append(Change(city, kind, entity, action, self.at, seq, body, of_type))
 
-    def _stamp(self, metadata: Any, previous: dict[str, Any] | None, revision: int) -> dict[str, Any]:
-        """Metadata with the server's own instants; `created` stays what it was."""
+    def _stamp(
+        self, metadata: Any, previous: dict[str, Any] | None, revision: int, *, keep: bool = False
+    ) -> dict[str, Any]:
+        """Metadata with the server's own instants.
+
+        `created` stays what it was; with `keep` a new entity may state its own.
+        """
         stamped = dict(metadata) if isinstance(metadata, dict) else {}
         instant = instants.show(self.at)
-        stamped["created"] = previous["metadata"]["created"] if previous else instant
+        stated = stamped.get("created", instant) if keep else instant
+        stamped["created"] = previous["metadata"]["created"] if previous else stated
         stamped["lastUpdated"] = instant
         stamped["revision"] = revision
         return stamped

@@ -1,0 +1,59 @@
+"""A city as it was at one moment, read at leisure: every question is answered from the same commit."""
+
+import sqlite3
+from collections.abc import Iterator
+
+from reference_server import instants
+from reference_server.storage import series
+from reference_server.storage.protocol import CityRow, Reading, Row
+from reference_server.storage.transaction import ROW, read_city
+
+PAGE = 500
+_EVER = (instants.EARLIEST_US, 253_402_300_799 * instants.MICROS)
+"""The years 1 to 9999."""
+
+
+class View:
+    """One read transaction on a connection of its own; close it soon, for the log grows until then."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._sql = connection
+        self._sql.execute("BEGIN")
+        self._sql.execute("SELECT 1 FROM meta").fetchone()  # the transaction begins with its first read
+
+    def close(self) -> None:
+        """End the transaction."""
+        self._sql.close()
+
+    def city(self, city_id: str) -> CityRow | None:
+        """The city of that id."""
+        return read_city(self._sql, city_id)
+
+    def rows(self, table: str, city: int) -> Iterator[Row]:
+        """All rows of `object` or `sensor`, in the order of creation, read page by page."""
+        query = f"SELECT {ROW} FROM {table} WHERE city = ? AND no > ? ORDER BY no LIMIT {PAGE}"  # noqa: S608
+        after = 0
+        while True:
+            found = [Row(*values) for values in self._sql.execute(query, (city, after))]
+            yield from found
+            if len(found) < PAGE:
+                return
+            after = found[-1].no
+
+    def entities(self, city: int, kind: str) -> Iterator[Row]:
+        """All simulations, services or aggregations, oldest first."""
+        query = f"SELECT {ROW} FROM entity WHERE city = ? AND kind = ? ORDER BY no"  # noqa: S608 - a constant
+        return (Row(*values) for values in self._sql.execute(query, (city, kind)))
+
+    def counters(self, city: int) -> dict[str, float]:
+        """The counts kept of a city, by name."""
+        rows = self._sql.execute("SELECT name, n FROM counter WHERE city = ?", (city,))
+        return {str(name): float(n) for name, n in rows}
+
+    def latest(self, sensor: int) -> list[Reading]:
+        """The newest reading of each parameter of a sensor."""
+        return series.latest(self._sql, [sensor])[sensor]
+
+    def readings(self, sensor: int) -> list[Reading]:
+        """All readings of a sensor, oldest first."""
+        return series.between(self._sql, sensor, *_EVER, parameter=None, limit=10**12, newest=False)
