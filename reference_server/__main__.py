@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; 0, or 2 for bad usage or an unreadable file."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    commands = {"validate": _validate, "faults": _faults, "certs": _certs}
+    commands = {"validate": _validate, "faults": _faults, "certs": _certs, "client": _client}
     if arguments and arguments[0] in commands:
         return commands[arguments[0]](arguments[1:])
     return _serve(arguments)
@@ -49,7 +49,7 @@ def _serve(arguments: Sequence[str]) -> int:
 
     parser = argparse.ArgumentParser(
         prog="python -m reference_server",
-        description="Serve a generated city. Other commands: validate FILE, certs make DIR, faults.",
+        description="Serve a generated city. Others: validate FILE, client URL, certs make DIR, faults.",
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes a free one")
@@ -266,6 +266,12 @@ def _judge(file: Path, *, fragment: bool, threshold: float | None) -> int:
         return 2
     print(json.dumps(verdict, ensure_ascii=False))  # noqa: T201
     return 0
+
+
+def _client(arguments: Sequence[str]) -> int:
+    from reference_server import client
+
+    return client.command(arguments)
 
 
 def _faults(arguments: Sequence[str]) -> int:
