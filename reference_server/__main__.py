@@ -271,7 +271,11 @@ def _judge(file: Path, *, fragment: bool, threshold: float | None) -> int:
 def _client(arguments: Sequence[str]) -> int:
     from reference_server import client
 
-    return client.command(arguments)
+    parser = argparse.ArgumentParser(add_help=False)
+    _fault_option(parser)
+    options, rest = parser.parse_known_args(arguments)
+    _install(parser, options.fault)
+    return client.command(rest)
 
 
 def _faults(arguments: Sequence[str]) -> int:

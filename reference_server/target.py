@@ -116,7 +116,8 @@ def write(path: Path, settings: Settings, addresses: Addresses, secrets: Mapping
     document["limits"] = {
         role: {"messages_per_s": one.messages, "bytes_per_s": one.bytes} for role, one in ALLOWANCES.items()
     }
-    document["client"] = {"command": [*_interpreter(bare=False), "-m", "reference_server", "client", "{url}"]}
+    client = [*_interpreter(bare=False), "-m", "reference_server", "client", "{url}"]
+    document["client"] = {"command": [*client, *_flags(settings.faults)]}
     for section in ("rest", "mqtt", "stream"):
         if section in document:
             document[section] |= _certificates(settings, client=section != "rest")

@@ -6,12 +6,11 @@ A fault replaces a function of the server by one that is wrong in one way, befor
 
 from collections.abc import Iterable, Mapping
 
-from reference_server.faults import phase1, phase2, phase3_mqtt
+from reference_server.faults import phase1, phase2, phase3_mqtt, phase3_stream
 from reference_server.faults.fault import Fault
 
-FAULTS: Mapping[str, Fault] = {
-    one.id: one for one in (*phase1.faults(), *phase2.faults(), *phase3_mqtt.faults())
-}
+PHASES = (phase1, phase2, phase3_mqtt, phase3_stream)
+FAULTS: Mapping[str, Fault] = {one.id: one for phase in PHASES for one in phase.faults()}
 
 
 def install(ids: Iterable[str]) -> None:

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from reference_server import auth
-from reference_server.auth import Principal
+from reference_server.auth import Principal, authenticate
 from reference_server.errors import ApiError, envelope
 from reference_server.settings import BASE_PATH
 
@@ -26,32 +25,50 @@ def admit(door: "Door", request: Request, certificate: str | None) -> Principal 
     Raises:
         ApiError: the request is refused before anything is upgraded.
     """
-    headers = request.headers
     if request.path.split("?")[0] != PATH:
         raise ApiError("ROUTE_NOT_FOUND", "the stream is at " + PATH)
-    if headers.get_all("Sec-WebSocket-Version") != ["13"]:
-        raise ApiError(
-            "UPGRADE_REQUIRED",
-            "only version 13 of WebSocket is spoken",
-            headers={"Sec-WebSocket-Version": "13"},
-        )
-    origins = headers.get_all("Origin")
+    check_version(request)
+    origins = request.headers.get_all("Origin")
     for origin in origins:
-        if not origin_allowed(origin, headers.get_all("Host"), door.world.settings.allowed_origins):
+        hosts = request.headers.get_all("Host")
+        if not origin_allowed(origin, hosts, door.world.settings.allowed_origins):
             raise ApiError("FORBIDDEN", "pages of this origin may not connect", {"origin": origin[:200]})
-    offered = [word.strip() for line in headers.get_all("Sec-WebSocket-Protocol") for word in line.split(",")]
-    if SUBPROTOCOL not in offered:
-        raise ApiError("MALFORMED_REQUEST", f"offer the subprotocol {SUBPROTOCOL}")
-    raw = {name.lower().encode(): value.encode("latin-1", "replace") for name, value in headers.raw_items()}
+    check_subprotocol(request)
+    raw = {
+        name.lower().encode(): value.encode("latin-1", "replace")
+        for name, value in request.headers.raw_items()
+    }
     named = b"x-api-key" in raw or b"authorization" in raw or certificate is not None
     caller = None
     if named or not origins:
-        caller = auth.authenticate(door.world.keyring, raw, certificate)
+        caller = authenticate(door.world.keyring, raw, certificate)
         standing = door.world.limiter.take(caller.name, caller.allowance, caller.window)
         if not standing.allowed:
             raise ApiError("RATE_LIMIT_EXCEEDED", "the allowance is used up", headers={"Retry-After": "1"})
     door.admit(caller)
     return caller
+
+
+def check_version(request: Request) -> None:
+    """Judge the version of the protocol that is asked for.
+
+    Raises:
+        ApiError: UPGRADE_REQUIRED.
+    """
+    if request.headers.get_all("Sec-WebSocket-Version") != ["13"]:
+        wanted = {"Sec-WebSocket-Version": "13"}
+        raise ApiError("UPGRADE_REQUIRED", "only version 13 of WebSocket is spoken", headers=wanted)
+
+
+def check_subprotocol(request: Request) -> None:
+    """Judge the subprotocols that are offered (C-68).
+
+    Raises:
+        ApiError: MALFORMED_REQUEST when ours is not among them.
+    """
+    lines = request.headers.get_all("Sec-WebSocket-Protocol")
+    if SUBPROTOCOL not in [word.strip() for line in lines for word in line.split(",")]:
+        raise ApiError("MALFORMED_REQUEST", f"offer the subprotocol {SUBPROTOCOL}")
 
 
 def origin_allowed(origin: str, hosts: Iterable[str], allowed: Iterable[str]) -> bool:
