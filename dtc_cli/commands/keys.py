@@ -94,7 +94,7 @@ PassphraseEnv = Annotated[
 def generate(
     name: Annotated[str, typer.Argument(help="Name of the key: letters, digits, _ and -.")] = "default",
     role: Annotated[
-        str, typer.Option(help="What it is for: vendor, lab, auditor, registry or root.")
+        str, typer.Option(help="What it is for: vendor, lab, auditor, registry, root or log.")
     ] = "vendor",
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseEnv = None,

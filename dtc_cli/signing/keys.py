@@ -21,7 +21,9 @@ from dtc_cli.signing.pkcs8 import PrivateKey
 from dtc_cli.signing.public_keys import PublicKey, UnusableKeyError
 
 DEFAULT_NAME = "default"
-ROLES = ("vendor", "lab", "auditor", "registry", "root")
+ROLES = ("vendor", "lab", "auditor", "registry", "root", "log")
+LOG = "log"
+"""Signs notes, which are Ed25519 by their format; all other roles sign with ECDSA P-256."""
 PRIVATE, PUBLIC, FACTS = ".pem", ".pub", ".json"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 
@@ -92,7 +94,7 @@ def generate(
             why="replacing a key makes it impossible to sign with it again",
             hint="choose another name, or --force to replace it",
         )
-    private = ec.generate_private_key(ec.SECP256R1())
+    private = ed25519.Ed25519PrivateKey.generate() if role == LOG else ec.generate_private_key(ec.SECP256R1())
     facts = _Facts(
         role=role, created_at=datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     )

@@ -1,0 +1,1 @@
+"""Certificates and the public register of them: credentials, badges, an append-only log."""
