@@ -12,10 +12,11 @@ from collections.abc import Mapping
 
 from starlette.types import Receive, Scope, Send
 
-from reference_server import auth, tls
+from reference_server import auth, tls, trace
 from reference_server.errors import ApiError, envelope
 from reference_server.limits import Standing
 from reference_server.rest import routes
+from reference_server.rest.caching import NO_STORE, finished
 from reference_server.rest.call import Call, ClientGoneError, Reply, decoded
 from reference_server.rest.idempotency import once
 from reference_server.rest.routes import Match, Route, Table
@@ -27,11 +28,16 @@ from reference_server.world import World
 _BASE = [part.encode() for part in BASE_PATH.strip("/").split("/")]
 CORS = {
     "access-control-allow-origin": "*",  # legal, because no browser credentials are taken (P4 3.2.1)
-    "access-control-expose-headers": "ETag, Location, Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining",
+    "access-control-expose-headers": (
+        "ETag, Location, Retry-After, Traceparent, X-RateLimit-Limit, X-RateLimit-Remaining, "
+        "X-RateLimit-Reset"
+    ),
 }
 PREFLIGHT = {
     "access-control-allow-methods": "GET, POST, PATCH, PUT, DELETE, HEAD, OPTIONS",
-    "access-control-allow-headers": "Authorization, Content-Type, Idempotency-Key, If-Match, X-API-Key",
+    "access-control-allow-headers": (
+        "Authorization, Content-Type, Idempotency-Key, If-Match, If-None-Match, Traceparent, X-API-Key"
+    ),
     "access-control-max-age": "600",
 }
 Headers = list[tuple[bytes, bytes]]
@@ -50,6 +56,9 @@ class Api:
         if scope["type"] != "http":
             return
         extra: dict[str, str] = dict(CORS) if any(name == b"origin" for name, _ in scope["headers"]) else {}
+        traced = trace.passed_on(next((v for name, v in scope["headers"] if name == b"traceparent"), None))
+        if traced is not None:
+            extra["traceparent"] = traced
         if scope["scheme"] == "https":
             extra["strict-transport-security"] = tls.HSTS
         try:
@@ -80,7 +89,7 @@ class Api:
                 self._identify(call, extra)
             return await self._dispatch(call, self._origin.find(segments))
         below = segments[len(_BASE) :]
-        if below[:1] == [b"cities"]:
+        if below[:1] in ([b"cities"], [b"audit"], [b"credentials"]):
             self._identify(call, extra)
         return await self._dispatch(call, self._below.find(below))
 
@@ -115,7 +124,8 @@ class Api:
         for name, value in zip(routes.names(route), match.values, strict=True):
             call.params[name] = decoded(value)
         await self._authorize(call, route)
-        reply = await once(call, route.handler, streams=route.streams)
+        answer = await once(call, route.handler, streams=route.streams)
+        reply = finished(call, route.operation, answer)
         self.world.answers[call.method, route.operation, reply.status] += 1
         return reply
 
@@ -126,7 +136,7 @@ class Api:
         if route.right is None:
             return
         principal = call.principal
-        listing = city_id is None and route.method == "GET"  # shows only the caller's own cities
+        listing = route.operation == "queryCities"  # shows only the caller's own cities
         if principal is None or not (listing or principal.may(route.right, city_id or "*")):
             raise ApiError("FORBIDDEN", "the caller lacks the right for this", {"right": route.right})
 
@@ -142,7 +152,8 @@ def limit_headers(standing: Standing) -> dict[str, str]:
 
 def refused(refusal: ApiError) -> Reply:
     """A refusal as the envelope of P2 9.1."""
-    return Reply(refusal.status, envelope(refusal.code, refusal.message, refusal.details), refusal.headers)
+    headers = {**NO_STORE, **refusal.headers}
+    return Reply(refusal.status, envelope(refusal.code, refusal.message, refusal.details), headers)
 
 
 async def _send(send: Send, reply: Reply, extra: Mapping[str, str]) -> None:

@@ -1,13 +1,15 @@
 """Who calls: API keys and bearer tokens, roles, and what each role may do (P2 4.1, 8, 9.2)."""
 
 import hashlib
+import hmac
 import secrets
 from collections.abc import Iterable, Mapping
 
 import msgspec
 
+from reference_server import instants
 from reference_server.errors import ApiError
-from reference_server.storage.protocol import CredentialRow
+from reference_server.storage.protocol import CredentialRow, RetiredSecret
 from reference_server.tokens import InvalidTokenError, Tokens
 
 READ, WRITE, DELETE, MEASURE, MANAGE = "read", "write", "delete", "measure", "manage"
@@ -53,6 +55,7 @@ class Keyring:
         self._keys: dict[bytes, Principal] = {}
         self.clients: dict[str, tuple[bytes, Principal]] = {}
         self._names: dict[str, Principal] = {}
+        self._retired: dict[bytes, RetiredSecret] = {}
         for row in rows:
             self.add(row)
 
@@ -72,10 +75,44 @@ class Keyring:
         Raises:
             ApiError: INVALID_API_KEY for one that is not known.
         """
-        found = self._keys.get(digest(key))
+        given = digest(key)
+        found = self._keys.get(given)
+        if found is None:
+            found = self._still(given)
         if found is None:
             raise ApiError("INVALID_API_KEY", "the API key is not known", headers=CHALLENGE)
         return found
+
+    def rotated(self, row: CredentialRow, old: bytes, until: int) -> None:
+        """Accept a credential with its new secret, and with the old one until then (microseconds UTC)."""
+        for retired in [one for one in self._retired.values() if one.name == row.name]:
+            self.retire(msgspec.structs.replace(retired, until=min(retired.until, until)))
+        self._keys.pop(old, None)
+        self.retire(RetiredSecret(old, row.name, until))
+        self.add(row)
+
+    def retire(self, secret: RetiredSecret) -> None:
+        """Accept a secret that was replaced for as long as it holds."""
+        self._retired[secret.digest] = secret
+
+    def _still(self, given: bytes) -> Principal | None:
+        """The caller of a key that was replaced and still holds; not of a client's secret."""
+        retired = self._retired.get(given)
+        if retired is None:
+            return None
+        if retired.until <= instants.now_us():
+            del self._retired[given]
+            return None
+        return None if retired.name in self.clients else self._names.get(retired.name)
+
+    def client(self, name: str, secret: str) -> Principal | None:
+        """The principal of a client that shows its secret, or the one before it while that holds."""
+        known, given = self.clients.get(name), digest(secret)
+        if known is None:
+            return None
+        retired = self._retired.get(given)
+        late = retired is not None and retired.name == name and retired.until > instants.now_us()
+        return known[1] if hmac.compare_digest(known[0], given) or late else None
 
     def by_certificate(self, subject: str) -> Principal:
         """The caller whom a client certificate names (P3 8.2.3).

@@ -148,6 +148,8 @@ async def _grant(world: World, addresses: target.Addresses, db: Path) -> None:
         world.stream.signatures.add_secret(target.SIGNING_KEY_ID, signing.read_text().strip().encode())
     for row in await storage.credentials():
         world.keyring.add(row)
+    for retired in await storage.retired():
+        world.keyring.retire(retired)
 
 
 async def _store(world: World, rows: list[CredentialRow]) -> None:

@@ -42,6 +42,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     body_timeout_s: float = 30.0
     import_limit: int = 4 * 1024**3
     """Bytes that the body of an import may take."""
+    key_grace_s: int = 24 * 3600
+    """How long a replaced key holds when its owner names no other time."""
     faults: tuple[str, ...] = ()
     stop_on_stdin_eof: bool = False
     require_if_match: bool = False

@@ -14,7 +14,7 @@ from reference_server.messaging.bus import Bus
 from reference_server.messaging.dedup import Repeats
 from reference_server.messaging.directory import Directory, Known
 from reference_server.messaging.messages import Incoming, Message
-from reference_server.services import cities, city_services, readings
+from reference_server.services import alerts, cities, city_services, readings
 from reference_server.storage.protocol import Reading, Transaction
 
 if TYPE_CHECKING:
@@ -165,6 +165,8 @@ class Ingest:
             task.add_done_callback(self._tasks.discard)
 
     async def _store(self, batch: list[Offered]) -> None:
+        thresholds = self._world.settings.alert_thresholds
+
         def apply(tx: Transaction) -> list[bool]:
             alive: dict[int, bool] = {}
             for one in batch:
@@ -172,7 +174,12 @@ class Ingest:
                 if known.no not in alive:
                     row = tx.sensor(known.city.no, known.id)
                     alive[known.no] = row is not None and row.no == known.no
-            tx.add_batch([(one.known.no, one.readings, one) for one in batch if alive[one.known.no]])
+            taken = [one for one in batch if alive[one.known.no]]
+            counts = tx.add_batch([(one.known.no, one.readings, one) for one in taken])
+            for one, count in zip(taken, counts, strict=True):
+                if any(count):
+                    known = one.known
+                    alerts.note(tx, known.city.no, known.id, known.place, one.readings, thresholds)
             return [alive[one.known.no] for one in batch]
 
         try:

@@ -1,7 +1,12 @@
 """Cities over HTTP (P2 4.2)."""
 
+import orjson
+
+from reference_server.rest import links
+from reference_server.rest.caching import tag
 from reference_server.rest.call import Call, Reply, reply_json
 from reference_server.rest.conditional import expected_revision
+from reference_server.rest.links import linked
 from reference_server.rest.objects import etag
 from reference_server.services import administration, cities
 from reference_server.settings import BASE_PATH
@@ -10,16 +15,17 @@ from reference_server.storage.protocol import CityRow
 
 async def read(call: Call) -> Reply:
     """GET /cities/{cityId}."""
-    return reply_json(
-        await cities.shown(call.world, call.city), headers={"etag": etag(call.city.row.revision)}
-    )
+    shown = orjson.dumps(await cities.shown(call.world, call.city))
+    body = linked(shown, links.of_city(call.city.id))
+    return Reply(200, body, {"etag": f'"{call.city.row.revision}.{tag(body)}"'})
 
 
 async def patch(call: Call) -> Reply:
     """PATCH /cities/{cityId}: RFC 7396 or RFC 6902, answered with the city as it is now."""
     change = await call.change()
     city = await cities.patch(call.world, call.city, change, call.actor, expected_revision(call))
-    return reply_json(await cities.shown(call.world, city), headers={"etag": etag(city.row.revision)})
+    shown = linked(orjson.dumps(await cities.shown(call.world, city)), links.of_city(city.id))
+    return Reply(200, shown, {"etag": etag(city.row.revision)})
 
 
 async def statistics(call: Call) -> Reply:

@@ -2,6 +2,8 @@
 
 from reference_server.rest import filters
 from reference_server.rest.call import Call, Reply, reply_json
+from reference_server.rest.conditional import expected_revision
+from reference_server.rest.links import linked, of_service
 from reference_server.services import city_services
 
 
@@ -14,7 +16,8 @@ async def listing(call: Call) -> Reply:
 async def read(call: Call) -> Reply:
     """GET /cities/{cityId}/services/{serviceId}."""
     row = await city_services.find(call.world, call.city, call.params["serviceId"])
-    return Reply(200, row.body)
+    shown = linked(row.body, of_service(call.city.id, row.id))
+    return Reply(200, shown, {"etag": f'"{row.revision}"'})
 
 
 async def status(call: Call) -> Reply:
@@ -25,5 +28,8 @@ async def status(call: Call) -> Reply:
 async def patch(call: Call) -> Reply:
     """PATCH /cities/{cityId}/services/{serviceId}: its status, by an administrator."""
     change = await call.json_object("application/merge-patch+json")
-    row = await city_services.set_status(call.world, call.city, call.params["serviceId"], change, call.actor)
-    return Reply(200, row.body)
+    row = await city_services.set_status(
+        call.world, call.city, call.params["serviceId"], change, call.actor, expected_revision(call)
+    )
+    shown = linked(row.body, of_service(call.city.id, row.id))
+    return Reply(200, shown, {"etag": f'"{row.revision}"'})

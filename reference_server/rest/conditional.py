@@ -22,7 +22,8 @@ def expected_revision(call: Call) -> set[int] | None:
         return None
     if header.strip() == "*":
         return None
-    revisions = (tag.strip('"') for tag in tags(header))
+    # behind a dot stands a digest of what is shown beside the revision: newest readings, counts
+    revisions = (tag.strip('"').partition(".")[0] for tag in tags(header))
     return {int(text) for text in revisions if text.isascii() and text.isdigit() and len(text) < 19}
 
 

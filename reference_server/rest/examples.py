@@ -14,6 +14,7 @@ EXAMPLES: dict[str, Any] = {
         "bounds": {"type": "Polygon", "coordinates": [_OUTLINE]},
         "coordinateSystem": {"type": "WGS84", "epsg": 4326},
     },
+    "rotateCredential": {"graceSeconds": 86400},
     "updateCity": {"metadata": {"description": "a district"}},
     "createObject": {
         "type": "Building",

@@ -26,11 +26,14 @@ RESERVED = frozenset(
         "updatedBefore",
         "cursor",
         "f",
+        "fields",
+        "lod",
     }
 )
 OPERATORS = ("eq", "ne", "gt", "gte", "lt", "lte", "in")
 _INTEGER = re.compile(r"\d{1,18}", re.ASCII)
 _OPERATOR = re.compile(r"(.+)\[([^\[\]]*)\]")
+DOTTED = r"[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+){0,7}"
 _SORTABLE = re.compile(r"[A-Za-z_][\w-]*(\.[\w-]+){0,7}")
 
 Query = list[tuple[str, str]]
@@ -112,6 +115,33 @@ def instant(query: Query, name: str) -> int | None:
     if found is None:
         raise bad(name, f"{name} must be an RFC 3339 instant with a zone", text)
     return found
+
+
+def fields(query: Query) -> tuple[str, ...] | None:
+    """The members that are asked for, as dotted names; None for all.
+
+    Raises:
+        ApiError: INVALID_PARAMETERS.
+    """
+    text = one(query, "fields")
+    if text is None:
+        return None
+    names = tuple(text.split(","))
+    if not all(_SORTABLE.fullmatch(name) for name in names):
+        raise bad("fields", "fields must be dotted names of members with commas between", text)
+    return names
+
+
+def level(query: Query) -> str | None:
+    """The wanted level of detail: 0 to 4, or auto.
+
+    Raises:
+        ApiError: INVALID_PARAMETERS.
+    """
+    text = one(query, "lod")
+    if text not in (None, "auto", "0", "1", "2", "3", "4"):
+        raise bad("lod", "lod must be 0 to 4, or auto", text)
+    return text
 
 
 def conditions(query: Query) -> tuple[Condition, ...]:

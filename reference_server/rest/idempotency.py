@@ -88,7 +88,8 @@ async def _keeping(call: Call, handler: Callable[[Call], Awaitable[Reply]], key:
 
     with along.adding(keep):
         reply = await handler(call)
-    if reply.status < 300 and not kept and "idempotency-replayed" not in reply.headers:
+    secret = reply.headers.get("cache-control") == "no-store"  # shown this once and not kept
+    if reply.status < 300 and not (kept or secret or "idempotency-replayed" in reply.headers):
         memory = _memory(call, reply)  # of a question that changed nothing
         await call.world.storage.write(caller, lambda tx: tx.remember(caller, key, memory))
     return reply

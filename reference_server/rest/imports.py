@@ -13,7 +13,7 @@ from reference_server.errors import ApiError
 from reference_server.rest import filters
 from reference_server.rest.call import Call, ClientGoneError, Reply, reply_json, too_large
 from reference_server.rest.idempotency import known
-from reference_server.rest.objects import path_to
+from reference_server.rest.links import path_to
 from reference_server.services import imports
 from reference_server.services.imports import Imports
 from reference_server.storage.protocol import ImportRow

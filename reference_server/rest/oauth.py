@@ -2,7 +2,6 @@
 
 import base64
 import binascii
-import hmac
 
 from reference_server import auth, tokens
 from reference_server.errors import ApiError
@@ -35,11 +34,10 @@ async def token(call: Call) -> Reply:
         return refused("invalid_request", "grant_type is missing")
     if kind != "client_credentials":
         return refused("unsupported_grant_type", "only client_credentials is supported")
-    client = call.world.keyring.clients.get(form.get("client_id", ""))
-    secret = auth.digest(form.get("client_secret", ""))
-    if client is None or not hmac.compare_digest(client[0], secret):
+    principal = call.world.keyring.client(form.get("client_id", ""), form.get("client_secret", ""))
+    if principal is None:
         return refused("invalid_client", "the client is not known, or its secret is another", 401, BASIC)
-    return granted(call, client[1], form.get("scope", ""))
+    return granted(call, principal, form.get("scope", ""))
 
 
 def granted(call: Call, principal: auth.Principal, scope: str) -> Reply:

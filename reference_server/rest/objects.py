@@ -3,15 +3,16 @@
 import urllib.parse
 from collections.abc import Sequence
 
+import msgspec
 import orjson
 
 from reference_server import instants
-from reference_server.rest import cursor, filters
+from reference_server.geometry import Box
+from reference_server.rest import cursor, filters, links
 from reference_server.rest.call import Call, Reply, reply_json
 from reference_server.rest.conditional import expected_revision
-from reference_server.rest.conditional import shown as conditionally
-from reference_server.services import objects
-from reference_server.settings import BASE_PATH
+from reference_server.rest.links import linked, path_to
+from reference_server.services import detail, objects
 from reference_server.storage.protocol import Page, Row
 
 GEOJSON = b"application/geo+json"
@@ -20,11 +21,6 @@ GEOJSON = b"application/geo+json"
 def etag(revision: int) -> str:
     """The entity tag of a revision."""
     return f'"{revision}"'
-
-
-def path_to(city_id: str, collection: str, entity_id: str) -> str:
-    """The path of an entity, for Location and links."""
-    return f"{BASE_PATH}/cities/{city_id}/{collection}/{urllib.parse.quote(entity_id, safe='')}"
 
 
 async def create(call: Call) -> Reply:
@@ -43,7 +39,12 @@ def created(call: Call, collection: str, row: Row) -> Reply:
 async def read(call: Call) -> Reply:
     """GET /cities/{cityId}/objects/{objectId}."""
     row = await objects.find(call.world, call.city, call.params["objectId"])
-    return conditionally(call, Reply(200, row.body, {"etag": etag(row.revision)}))
+    query = call.query()
+    body = row.body
+    if query:
+        body = part_of(body, filters.fields(query), _level(call, query, None))
+    shown = linked(body, links.of_object(call.city.id, row.id))
+    return Reply(200, shown, {"etag": etag(row.revision)})
 
 
 async def patch(call: Call) -> Reply:
@@ -52,7 +53,8 @@ async def patch(call: Call) -> Reply:
     row = await objects.patch(
         call.world, call.city, call.params["objectId"], change, call.actor, expected_revision(call)
     )
-    return Reply(200, row.body, {"etag": etag(row.revision)})
+    shown = linked(row.body, links.of_object(call.city.id, row.id))
+    return Reply(200, shown, {"etag": etag(row.revision)})
 
 
 async def delete(call: Call) -> Reply:
@@ -65,11 +67,45 @@ async def listing(call: Call) -> Reply:
     """GET /cities/{cityId}/objects: a page, as JSON or as a GeoJSON FeatureCollection."""
     query = call.query()
     question = filters.object_query(query, call.city.no)
+    names, level = filters.fields(query), _level(call, query, question.box)
+    geojson = filters.one(query, "f") == "geojson" or b"geo+json" in call.headers.get(b"accept", b"")
+    if geojson and names is not None:
+        raise filters.bad("fields", "fields chooses members of JSON, not of GeoJSON")
     page = await call.world.storage.objects(question)
     following = _next(page, question.limit) if question.sort is None and not question.descending else None
-    if filters.one(query, "f") == "geojson" or b"geo+json" in call.headers.get(b"accept", b""):
+    if names is not None or level < detail.FULL:
+        rows = [msgspec.structs.replace(row, body=part_of(row.body, names, level)) for row in page.rows]
+        page = Page(rows, page.total)
+    if geojson:
         return Reply(200, feature_collection(page), media_type=GEOJSON)
-    return Reply(200, envelope("objects", page, question.limit, question.offset, following))
+    body = envelope("objects", page, question.limit, question.offset, following)
+    return Reply(200, linked(body, page_links(call, following)))
+
+
+def _level(call: Call, query: filters.Query, box: Box | None) -> int:
+    wanted = filters.level(query)
+    if wanted == "auto":
+        return detail.level_for(box, call.city.system)
+    return detail.FULL if wanted is None else int(wanted)
+
+
+def part_of(body: bytes, names: tuple[str, ...] | None, level: int) -> bytes:
+    """An object with the members and at the level of detail that are asked for."""
+    item = orjson.loads(body)
+    if level < detail.FULL:
+        item["geometry"] = detail.reduced(item["geometry"], level)
+    return orjson.dumps(item if names is None else detail.chosen(item, names))
+
+
+def page_links(call: Call, following: str | None) -> dict[str, str]:
+    """Where a page is, and where the next one is."""
+    path = call.target.partition(b"?")[0].decode("ascii", "replace")
+    query = call.query()
+    here = f"{path}?{urllib.parse.urlencode(query)}" if query else path
+    if following is None:
+        return {"self": here}
+    kept = [pair for pair in query if pair[0] not in ("cursor", "offset")]
+    return {"self": here, "next": f"{path}?{urllib.parse.urlencode([*kept, ('cursor', following)])}"}
 
 
 def _next(page: Page, limit: int) -> str | None:

@@ -28,6 +28,12 @@ PAGING: dict[str, Schema] = {
 }
 SPAN: dict[str, Schema] = {"start": INSTANT, "end": INSTANT}
 WORD: Schema = {"type": "string", "pattern": r"^[^\x00]*$"}
+FIELDS: Schema = {
+    "type": "string",
+    "pattern": f"^{filters.DOTTED}(,{filters.DOTTED}){{0,30}}$",
+    "description": "members to show, the id in any case",
+}
+LEVEL: Schema = {"enum": ["0", "1", "2", "3", "4", "auto"], "description": "level of detail of geometries"}
 WORDS: Schema = {**WORD, "minLength": 1}
 _DEGREES = r"-?[0-9]{1,3}(\.[0-9]{1,12})?"
 BOX: Schema = {"type": "string", "pattern": f"^{_DEGREES}(,{_DEGREES}){{3}}$"}
@@ -48,11 +54,14 @@ QUERIES: dict[str, dict[str, Schema]] = {
         "type": WORD,
         "bounds": BOX,
         "cursor": CURSOR,
-        "sortBy": {"type": "string", "pattern": r"^[A-Za-z_][A-Za-z0-9_-]*(\.[A-Za-z0-9_-]+){0,7}$"},
+        "sortBy": {"type": "string", "pattern": f"^{filters.DOTTED}$"},
         "sortOrder": {"enum": ["asc", "desc"]},
         "updatedAfter": INSTANT,
         "updatedBefore": INSTANT,
+        "fields": FIELDS,
+        "lod": LEVEL,
     },
+    "getObject": {"fields": FIELDS, "lod": LEVEL},
     "querySensors": {
         **PAGING,
         "type": WORD,
@@ -81,6 +90,9 @@ QUERIES: dict[str, dict[str, Schema]] = {
     "latestReadings": {"ids": WORDS, **PAGING},
     "getObjectHistory": SPAN,
     "compareSnapshots": {"time1": INSTANT, "time2": INSTANT},
+    "audit": {"limit": PAGING["limit"], "before": PAGING["offset"], "kind": WORD},
+    "cityAudit": {"limit": PAGING["limit"], "before": PAGING["offset"], "kind": WORD},
+    "queryAlerts": {"limit": PAGING["limit"], "before": PAGING["offset"]},
     "staResource": {
         "$filter": WORD,
         "$expand": WORD,
@@ -223,7 +235,7 @@ def error(route: Route) -> dict[str, Any]:
 
 async def read(call: Call) -> Reply:
     """GET /openapi.json."""
-    return reply_json(document(), headers={"cache-control": "max-age=60"})
+    return reply_json(document())
 
 
 async def page(call: Call) -> Reply:

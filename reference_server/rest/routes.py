@@ -9,6 +9,7 @@ import msgspec
 
 from reference_server.auth import DELETE, MANAGE, MEASURE, READ, WRITE
 from reference_server.rest import (
+    audit,
     cities,
     city_services,
     exports,
@@ -55,6 +56,11 @@ def below_base() -> tuple[Route, ...]:
     return (
         Route("GET", "/cities", cities.listing, READ, "queryCities", "The caller's cities"),
         Route("POST", "/cities", cities.create, MANAGE, "createCity", "Create a city"),
+        Route("GET", "/audit", audit.of_server, MANAGE, "audit", "Who changed what, the newest first"),
+        Route("GET", "/credentials", audit.list_credentials, MANAGE, "listCredentials", "Who has a key"),
+        Route("POST", "/credentials/{name}/rotate", audit.rotate, MANAGE, "rotateCredential", "A new secret"),
+        Route("GET", f"{city}/audit", audit.of_city, MANAGE, "cityAudit", "Changes in the city"),
+        Route("GET", f"{city}/alerts", audit.list_alerts, READ, "queryAlerts", "Alerts, the newest first"),
         Route("DELETE", city, cities.delete, MANAGE, "deleteCity", "Delete a city"),
         Route("GET", city, cities.read, READ, "getCity", "The city"),
         Route("PATCH", city, cities.patch, WRITE, "updateCity", "Update the city"),

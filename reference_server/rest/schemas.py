@@ -3,7 +3,7 @@
 from typing import Any
 
 from reference_server.rest import geojson_schemas
-from reference_server.services import places, simulations
+from reference_server.services import credentials, places, simulations
 
 Schema = dict[str, Any]
 
@@ -127,9 +127,10 @@ COMPONENTS: dict[str, Schema] = {
         sensors=listed(TEXT),
         metadata=ANY,
     ),
+    "ObjectPart": thing(["id"], id=NAME, type=NAME, geometry=ref("Geometry"), properties=ANY, metadata=ANY),
     "Created": thing(["id", "type", "created"], id=NAME, type=NAME, created=INSTANT),
     "ObjectPage": thing(
-        ["objects", "count", "total", "limit", "offset"], objects=listed(ref("CityObject")), **PAGE
+        ["objects", "count", "total", "limit", "offset"], objects=listed(ref("ObjectPart")), **PAGE
     ),
     "Patch": ANY,
     "JsonPatch": {
@@ -273,6 +274,43 @@ COMPONENTS: dict[str, Schema] = {
         simulations=listed(ANY),
         services=listed(ANY),
     ),
+    "Audit": thing(
+        ["entries", "count"],
+        entries=listed(
+            thing(
+                ["sequence", "timestamp", "actor", "kind", "entity", "action"],
+                sequence=COUNT,
+                timestamp=INSTANT,
+                actor=TEXT,
+                kind=NAME,
+                entity=TEXT,
+                action=NAME,
+            )
+        ),
+        count=COUNT,
+    ),
+    "Alerts": thing(
+        ["alerts", "count"],
+        alerts=listed(
+            thing(
+                ["id", "eventType", "severity", "category", "timestamp"],
+                id=NAME,
+                eventType=NAME,
+                severity={"enum": ["critical", "high", "medium", "low"]},
+                category=NAME,
+                timestamp=INSTANT,
+                sequence=COUNT,
+            )
+        ),
+        count=COUNT,
+    ),
+    "Credentials": thing(
+        ["credentials", "count"],
+        credentials=listed(thing(["name", "kind", "role"], name=NAME, kind=NAME, role=NAME)),
+        count=COUNT,
+    ),
+    "Rotation": thing([], graceSeconds={"type": "integer", "minimum": 0, "maximum": credentials.MAX_GRACE_S}),
+    "NewSecret": thing(["name", "secret", "oldSecretUntil"], name=NAME, secret=NAME, oldSecretUntil=INSTANT),
     "Token": thing(
         ["access_token", "token_type", "expires_in"],
         access_token=NAME,
@@ -296,12 +334,17 @@ SHAPES: dict[str, tuple[str | None, int, str | None]] = {
     "queryCities": (None, 200, "Cities"),
     "createCity": ("NewCity", 201, "City"),
     "deleteCity": (None, 204, None),
+    "audit": (None, 200, "Audit"),
+    "cityAudit": (None, 200, "Audit"),
+    "queryAlerts": (None, 200, "Alerts"),
+    "listCredentials": (None, 200, "Credentials"),
+    "rotateCredential": ("Rotation", 200, "NewSecret"),
     "getCity": (None, 200, "City"),
     "updateCity": ("Patch", 200, "City"),
     "getCityStatistics": (None, 200, "Statistics"),
     "queryObjects": (None, 200, "ObjectPage"),
     "createObject": ("NewObject", 201, "Created"),
-    "getObject": (None, 200, "CityObject"),
+    "getObject": (None, 200, "ObjectPart"),
     "updateObject": ("Patch", 200, "CityObject"),
     "deleteObject": (None, 204, None),
     "querySensors": (None, 200, "SensorPage"),

@@ -5,10 +5,12 @@ from typing import Any
 import orjson
 
 from reference_server.messaging.directory import binary_id
-from reference_server.rest import cursor, filters
+from reference_server.rest import cursor, filters, links
+from reference_server.rest.caching import tag
 from reference_server.rest.call import Call, Reply, reply_json
 from reference_server.rest.conditional import expected_revision
-from reference_server.rest.objects import created, envelope, etag
+from reference_server.rest.links import linked
+from reference_server.rest.objects import created, envelope, etag, page_links
 from reference_server.services import readings, sensors, snapshots
 
 MAX_LATEST = 1000
@@ -27,7 +29,8 @@ async def read(call: Call) -> Reply:
     newest = await call.world.storage.latest([row.no])
     shown = snapshots.node(orjson.loads(row.body), {row.id: newest[row.no]})
     shown["binaryId"] = str(binary_id(call.city.id, row.id))  # C-24
-    return reply_json(shown)
+    body = linked(orjson.dumps(shown), links.of_sensor(call.city.id, row.id, shown.get("attachedTo")))
+    return Reply(200, body, {"etag": f'"{row.revision}.{tag(body)}"'})
 
 
 async def patch(call: Call) -> Reply:
@@ -36,7 +39,9 @@ async def patch(call: Call) -> Reply:
     row = await sensors.patch(
         call.world, call.city, call.params["sensorId"], change, call.actor, expected_revision(call)
     )
-    return Reply(200, row.body, {"etag": etag(row.revision)})
+    attached = orjson.loads(row.body).get("attachedTo")
+    shown = linked(row.body, links.of_sensor(call.city.id, row.id, attached))
+    return Reply(200, shown, {"etag": etag(row.revision)})
 
 
 async def delete(call: Call) -> Reply:
@@ -50,7 +55,8 @@ async def listing(call: Call) -> Reply:
     question = filters.sensor_query(call.query(), call.city.no)
     page = await call.world.storage.sensors(question)
     following = cursor.write(page.rows[-1].no) if len(page.rows) == question.limit else None
-    return Reply(200, envelope("sensors", page, question.limit, question.offset, following))
+    body = envelope("sensors", page, question.limit, question.offset, following)
+    return Reply(200, linked(body, page_links(call, following)))
 
 
 async def data(call: Call) -> Reply:

@@ -4,7 +4,7 @@ import orjson
 
 from reference_server.rest import filters
 from reference_server.rest.call import Call, Reply, reply_json
-from reference_server.rest.objects import path_to
+from reference_server.rest.links import linked, of_simulation, path_to
 from reference_server.services import simulations
 from reference_server.storage.protocol import Row
 
@@ -40,7 +40,9 @@ async def listing(call: Call) -> Reply:
 
 async def status(call: Call) -> Reply:
     """GET /cities/{cityId}/simulations/{simulationId}."""
-    return reply_json(await simulations.status(call.world, call.city, call.params["simulationId"]))
+    run_id = call.params["simulationId"]
+    shown = await simulations.status(call.world, call.city, run_id)
+    return Reply(200, linked(orjson.dumps(shown), of_simulation(call.city.id, run_id)))
 
 
 async def results(call: Call) -> Reply:

@@ -7,7 +7,7 @@ import orjson
 from reference_server import instants
 from reference_server.errors import ApiError
 from reference_server.services.cities import City
-from reference_server.storage.protocol import Row, Transaction
+from reference_server.storage.protocol import Row, Transaction, matches
 from reference_server.world import World
 
 STATES = ("operational", "degraded", "outage", "maintenance")
@@ -45,11 +45,19 @@ async def status(world: World, city: City, service_id: str) -> dict[str, Any]:
     return {**shown, **{name: body[name] for name in ("name", "category", "realTimeData") if name in body}}
 
 
-async def set_status(world: World, city: City, service_id: str, change: dict[str, Any], actor: str) -> Row:
+async def set_status(
+    world: World,
+    city: City,
+    service_id: str,
+    change: dict[str, Any],
+    actor: str,
+    expected: set[int] | None = None,
+) -> Row:
     """Change the status of a service.
 
     Raises:
         ApiError: SERVICE_NOT_FOUND; VALIDATION_ERROR for another member or an unknown status.
+        StaleRevisionError: it has none of the expected revisions.
     """
     if set(change) != {"status"} or change["status"] not in STATES:
         message = f"the body must be a status out of {', '.join(STATES)}"
@@ -59,6 +67,7 @@ async def set_status(world: World, city: City, service_id: str, change: dict[str
         row = tx.entity(city.no, "service", service_id)
         if row is None:
             raise absent(city, service_id)
+        matches(row, expected)
         tx.put_entity(city.no, "service", {**orjson.loads(row.body), **change}, row)
         stored = tx.entity(city.no, "service", service_id)
         return row if stored is None else stored

@@ -37,10 +37,10 @@ def changed(change: Change, document: dict[str, Any]) -> dict[str, Any]:
     return stored(result)
 
 
-LINKS = "_links"
+SHOWN_ONLY = ("_links", "binaryId")
 """What answers add and nobody stores."""
 
 
 def stored(body: dict[str, Any]) -> dict[str, Any]:
     """A body as a client sent it, without what this server adds when it answers."""
-    return {name: value for name, value in body.items() if name != LINKS}
+    return {name: value for name, value in body.items() if name not in SHOWN_ONLY}

@@ -11,7 +11,7 @@ from reference_server import instants
 from reference_server.errors import ApiError
 from reference_server.rules import measurements, objects
 from reference_server.rules.findings import Findings
-from reference_server.services import sensors, snapshots
+from reference_server.services import alerts, sensors, snapshots
 from reference_server.services.cities import City
 from reference_server.storage.protocol import Reading, Transaction
 from reference_server.world import World
@@ -57,6 +57,9 @@ async def submit(
         if tx.sensor(city.no, sensor_id) is None:
             raise sensors.absent(city, sensor_id)
         new, replaced = tx.add_readings(row.no, readings)
+        if new or replaced:
+            thresholds = world.settings.alert_thresholds
+            alerts.note(tx, city.no, sensor_id, sensor.get("location"), readings, thresholds)
         return {"sensorId": sensor_id, "accepted": len(readings), "stored": new, "replaced": replaced}
 
     taken = await world.storage.write(actor, apply)

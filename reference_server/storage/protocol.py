@@ -202,6 +202,21 @@ class Remembered(msgspec.Struct, frozen=True):
     body: bytes
 
 
+class Entry(msgspec.Struct, frozen=True):
+    """A line of the event log: an event and its city; None for what belongs to the server."""
+
+    city: str | None
+    event: Event
+
+
+class RetiredSecret(msgspec.Struct, frozen=True):
+    """The digest of a secret that was replaced; the credential of that name takes it until then."""
+
+    digest: bytes
+    name: str
+    until: int
+
+
 class CredentialRow(msgspec.Struct, frozen=True):
     """A caller's credential; only the SHA-256 of the secret is stored. `cities` None means every city."""
 
@@ -286,7 +301,7 @@ class Transaction(Protocol):
     def add_readings(self, sensor: int, readings: Sequence[Reading], origin: Any = None) -> tuple[int, int]:
         """Append readings: (new ones, ones that replaced another value); listeners are told the origin."""
 
-    def add_batch(self, batch: Sequence[tuple[int, Sequence[Reading], Any]]) -> None:
+    def add_batch(self, batch: Sequence[tuple[int, Sequence[Reading], Any]]) -> list[tuple[int, int]]:
         """Append readings of many sensors: (sensor, readings, origin), as `add_readings` does for each."""
 
     def latest_of(self, sensor: int) -> list[Reading]:
@@ -324,6 +339,15 @@ class Transaction(Protocol):
 
     def add_faults(self, import_id: str, faults: Sequence[RowFault]) -> None:
         """Keep the reasons of refused rows."""
+
+    def rotate(self, name: str, digest: bytes, until: int) -> "CredentialRow | None":
+        """Give a credential another secret; the old one holds until then. None without such a credential.
+
+        Secrets of that name which were replaced earlier hold no longer than that either.
+        """
+
+    def note(self, city: int, kind: str, entity: str, action: str, body: Mapping[str, Any] | None) -> int:
+        """Append an event that changes no state; its number. City 0 is the server."""
 
 
 class Storage(Protocol):
@@ -420,6 +444,12 @@ class Storage(Protocol):
 
     def view(self) -> Any:
         """A `view.View` of the present commit."""
+
+    async def retired(self) -> list[RetiredSecret]:
+        """The secrets that were replaced."""
+
+    async def log(self, city: int | None, *, kind: str | None, before: int | None, limit: int) -> list[Entry]:
+        """Events of a city or of all, the newest first, numbered below `before`."""
 
     def walk_objects(self, query: ObjectQuery, page: int = 500) -> AsyncIterator[Row]:
         """All matching objects in the order of creation."""

@@ -5,7 +5,7 @@ import sqlite3
 import orjson
 
 from reference_server.storage import series
-from reference_server.storage.protocol import CityState, Event
+from reference_server.storage.protocol import CityState, Entry, Event
 
 LAST = """
 SELECT entity, CAST(body AS BLOB), first FROM event JOIN (
@@ -57,6 +57,25 @@ def history(
         (city, kind, entity, start, end, limit),
     )
     return [Event(*row) for row in rows]
+
+
+def log(
+    connection: sqlite3.Connection, city: int | None, kind: str | None, before: int | None, limit: int
+) -> list[Entry]:
+    """Events of a city or of all, the newest first, numbered below `before`."""
+    clauses, values = ["e.seq < ?"], [2**62 if before is None else before]
+    if city is not None:
+        clauses, values = [*clauses, "e.city = ?"], [*values, city]
+    wanted: list[str | int] = [*values]
+    if kind is not None:
+        clauses, wanted = [*clauses, "e.kind = ?"], [*wanted, kind]
+    rows = connection.execute(
+        "SELECT c.id, e.seq, e.kind, e.entity, e.action, e.at, e.actor, e.revision, CAST(e.body AS BLOB)"  # noqa: S608
+        f" FROM event e LEFT JOIN city c ON c.no = e.city WHERE {' AND '.join(clauses)}"
+        " ORDER BY e.seq DESC LIMIT ?",
+        (*wanted, limit),
+    )
+    return [Entry(row[0], Event(*row[1:])) for row in rows]
 
 
 def folded(events: list[Event]) -> dict[tuple[str, str], dict[str, object]]:

@@ -24,6 +24,7 @@ from reference_server.storage.protocol import (
     CityRow,
     CityState,
     CredentialRow,
+    Entry,
     Event,
     ImportRow,
     Measured,
@@ -31,6 +32,7 @@ from reference_server.storage.protocol import (
     Page,
     Reading,
     Remembered,
+    RetiredSecret,
     Row,
     RowFault,
     SensorQuery,
@@ -41,6 +43,7 @@ from reference_server.storage.transaction import (
     DAY_US,
     ROW,
     read_city,
+    read_credentials,
     read_entity,
     read_import,
     read_remembered,
@@ -240,15 +243,7 @@ class SqliteStorage:
 
     async def credentials(self) -> list[CredentialRow]:
         """All credentials."""
-        rows = self._keyed.execute(
-            "SELECT name, kind, digest, role, cities, allowance, window FROM credential"
-        )
-        return [
-            CredentialRow(
-                name, kind, digest, role, None if cities is None else tuple(orjson.loads(cities)), n, window
-            )
-            for name, kind, digest, role, cities, n, window in rows
-        ]
+        return read_credentials(self._keyed)
 
     async def remembered(self, caller: str, key: str) -> Remembered | None:
         """What a request with this Idempotency-Key was answered, in the last 24 hours."""
@@ -286,3 +281,11 @@ class SqliteStorage:
             return found, int(connection.execute(counted, (import_id,)).fetchone()[0])
 
         return await self._scan(ask)
+
+    async def retired(self) -> list[RetiredSecret]:
+        """The secrets that were replaced."""
+        return [RetiredSecret(*row) for row in self._keyed.execute("SELECT * FROM retired_secret")]
+
+    async def log(self, city: int | None, *, kind: str | None, before: int | None, limit: int) -> list[Entry]:
+        """Events of a city or of all, the newest first, numbered below `before`."""
+        return await self._scan(replay.log, city, kind, before, limit)

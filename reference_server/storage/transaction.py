@@ -4,6 +4,7 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 import orjson
 
 from reference_server import geometry, instants
@@ -91,7 +92,8 @@ class SqliteTransaction:
             "import_job",
         ):  # fmt: skip
             self._sql.execute(f"DELETE FROM {table} WHERE city = ?", (city_no,))  # noqa: S608 - names from above
-        self._sql.execute("DELETE FROM city WHERE no = ?", (city_no,))
+        gone = self._sql.execute("DELETE FROM city WHERE no = ? RETURNING id", (city_no,)).fetchone()
+        self.note(0, "city", str(gone[0]), "deleted", None)
 
     # --- objects
 
@@ -248,11 +250,12 @@ class SqliteTransaction:
         self._changes.append(Measured(sensor, readings, new + replaced, self.at, origin))
         return new, replaced
 
-    def add_batch(self, batch: Sequence[tuple[int, Sequence[Reading], Any]]) -> None:
-        """Append readings of many sensors, each with its origin."""
+    def add_batch(self, batch: Sequence[tuple[int, Sequence[Reading], Any]]) -> list[tuple[int, int]]:
+        """Append readings of many sensors, each with its origin; new ones and replaced ones of each."""
         done = self._series.add_all([(sensor, readings) for sensor, readings, _ in batch])
         for (sensor, readings, origin), (new, replaced) in zip(batch, done, strict=True):
             self._changes.append(Measured(sensor, readings, new + replaced, self.at, origin))
+        return done
 
     def latest_of(self, sensor: int) -> list[Reading]:
         """The newest reading of each parameter of a sensor."""
@@ -346,6 +349,27 @@ class SqliteTransaction:
             ),
         )
 
+    def rotate(self, name: str, digest: bytes, until: int) -> CredentialRow | None:
+        """Give a credential another secret; the old one holds until then."""
+        found = next((row for row in read_credentials(self._sql) if row.name == name), None)
+        if found is None:
+            return None
+        self._sql.execute("DELETE FROM retired_secret WHERE until <= ?", (self.at,))
+        self._sql.execute("UPDATE retired_secret SET until = min(until, ?) WHERE name = ?", (until, name))
+        if until > self.at:
+            values = (found.digest, name, until)
+            self._sql.execute("INSERT OR REPLACE INTO retired_secret VALUES (?, ?, ?)", values)
+        self._sql.execute("UPDATE credential SET digest = ? WHERE name = ?", (digest, name))
+        self._event(0, "credential", name, "rotated", self._next(), None)
+        return msgspec.structs.replace(found, digest=digest)
+
+    def note(self, city: int, kind: str, entity: str, action: str, body: Mapping[str, Any] | None) -> int:
+        """Append an event that changes no state; its number."""
+        number = self._next()
+        text = None if body is None else orjson.dumps(body).decode()
+        self._event(city, kind, entity, action, number, text)
+        return number
+
     # --- projections
 
     def _next(self) -> int:
@@ -426,6 +450,17 @@ def is_operational(sensor: Mapping[str, Any]) -> bool:
     """Whether a sensor counts as operational: unless its status says otherwise."""
     status = sensor.get("status")
     return not (isinstance(status, dict) and status.get("operational") is False)
+
+
+def read_credentials(connection: sqlite3.Connection) -> list[CredentialRow]:
+    """All credentials."""
+    rows = connection.execute("SELECT name, kind, digest, role, cities, allowance, window FROM credential")
+    return [
+        CredentialRow(
+            name, kind, digest, role, None if cities is None else tuple(orjson.loads(cities)), n, window
+        )
+        for name, kind, digest, role, cities, n, window in rows
+    ]
 
 
 def read_city(connection: sqlite3.Connection, city_id: str) -> CityRow | None:

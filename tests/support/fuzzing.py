@@ -19,6 +19,7 @@ continue-on-failure = true
 "path.featureId" = {{ dictionary = "objects", probability = 0.5 }}
 "path.objectId" = {{ dictionary = "objects", probability = 0.5 }}
 "path.sensorId" = {{ dictionary = "sensors", probability = 0.5 }}
+"path.name" = "device"
 "path.resource" = {{ dictionary = "sets", probability = 0.9 }}
 "path.serviceId" = {{ dictionary = "services", probability = 0.5 }}
 "path.timestamp" = {{ dictionary = "instants", probability = 0.5 }}
@@ -40,8 +41,8 @@ parameters = {{ "path.cityId" = "{other}" }}
 include-operation-id = ["cancelSimulation", "getSimulation", "getSimulationResults"]
 checks = {{ use_after_free = {{ enabled = false }} }}
 [checks.positive_data_acceptance]
-# 400 and 413 are judged more strictly by refusals_are_foreseen: they must name a rule that no schema can say
-expected-statuses = ["2xx", "3xx", "400", "401", "403", "404", "409", "412", "413", "429", "503"]
+# 400, 413 and 426 are judged more strictly by refusals_are_foreseen: they name a rule that no schema can say
+expected-statuses = ["2xx", "3xx", "400", "401", "403", "404", "409", "412", "413", "426", "429", "503"]
 """
 
 

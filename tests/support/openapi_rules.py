@@ -75,6 +75,7 @@ FORESEEN: dict[str, list[tuple[str, str]]] = {
     ],  # the coordinate system of the city
     "findRoute": [OUTSIDE, ("INVALID_GEOMETRY", "must be a GeoJSON Point")],
     "analyzeAccessibility": [OUTSIDE, ("INVALID_GEOMETRY", "must be a GeoJSON Point")],
+    "stream": [("UPGRADE_REQUIRED", "")],  # a WebSocket: the schema has no word for the upgrade
     "staResource": [("INVALID_PARAMETERS", "")],  # expressions have a grammar of their own
     "ogcItems": [
         CURSOR,

@@ -102,3 +102,22 @@ def test_health_and_readiness_are_open(twin: Any) -> None:
         answer = twin.http.get(twin.origin + path)
         assert answer.status_code == 200
         assert answer.headers["content-type"] == "application/json"
+
+
+def has_ipv6() -> bool:
+    try:
+        with socket.socket(socket.AF_INET6) as probe:
+            probe.bind(("::1", 0))
+    except OSError:
+        return False
+    return True
+
+
+@pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 loopback")
+def test_it_serves_on_ipv6(start: Callable[..., Any]) -> None:
+    twin = start("--host", "::1")
+    assert twin.rest.startswith("http://[::1]:")
+    assert twin.settings["rest"]["base_url"] == twin.rest
+    links = twin.get(f"{twin.origin}/ogc/KR-BUSAN-2025")["links"]
+    assert links[0]["href"] == f"{twin.origin}/ogc/KR-BUSAN-2025"
+    assert twin.call("GET", f"{twin.origin}/ready").json() == {"ready": True}
