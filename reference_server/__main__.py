@@ -1,4 +1,4 @@
-"""`python -m reference_server`: serve, or `validate FILE`, `certs make DIR`, `faults`."""
+"""`python -m reference_server`: serve, or `seed`, `validate FILE`, `certs make DIR`, `faults`."""
 
 import json
 import sys
@@ -17,10 +17,41 @@ if TYPE_CHECKING:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command; 0, or 2 for bad usage or an unreadable file."""
     arguments = list(sys.argv[1:] if argv is None else argv)
-    commands = {"validate": _validate, "faults": _faults, "certs": _certs, "client": _client}
+    commands = {
+        "validate": _validate,
+        "faults": _faults,
+        "certs": _certs,
+        "client": _client,
+        "seed": _seed,
+    }
     if arguments and arguments[0] in commands:
         return commands[arguments[0]](arguments[1:])
     return _serve(arguments)
+
+
+def _seed(arguments: Sequence[str]) -> int:
+    import argparse
+
+    from reference_server import seeding
+    from reference_server.rules.record import CITY_ID
+    from reference_server.settings import DEFAULT_CITY
+
+    parser = argparse.ArgumentParser(
+        prog="python -m reference_server seed", description="Generate a city of any size into a new database."
+    )
+    parser.add_argument("--db", type=Path, required=True, help="the database file to make")
+    parser.add_argument("--city", default=DEFAULT_CITY, help="id of the city")
+    parser.add_argument("--objects", type=int, default=150)
+    parser.add_argument("--sensors", type=int, help="without it, as many as suit the objects")
+    parser.add_argument("--days", type=float, default=1, help="days of readings up to the present")
+    parser.add_argument("--seed", type=int, default=2025, help="the same seed makes the same city")
+    parser.add_argument("--at", metavar="INSTANT", help="the present of the city (RFC 3339); without it, now")
+    options = parser.parse_args(arguments)
+    if not CITY_ID.fullmatch(options.city):
+        parser.error("--city must look like KR-BUSAN-2025")
+    if options.objects < 40 or (options.sensors or 0) < 0 or not 0 < options.days <= 366:
+        parser.error("--objects must be at least 40, --sensors not negative, --days above 0 and at most 366")
+    return seeding.run(options)
 
 
 def _fault_option(parser: "argparse.ArgumentParser") -> None:
@@ -59,6 +90,8 @@ def _serve(arguments: Sequence[str]) -> int:
     )
     parser.add_argument("--city", default=DEFAULT_CITY, help="id of the generated city")
     parser.add_argument("--objects", type=int, default=150, help="how many objects to generate")
+    parser.add_argument("--sensors", type=int, help="how many to generate; without it, as many as suit")
+    parser.add_argument("--days", type=float, default=1, help="days of readings to generate")
     parser.add_argument("--seed", type=int, default=2025)
     parser.add_argument("--quality-threshold", type=float, help="refuse readings below this quality, 0..1")
     parser.add_argument(
@@ -97,6 +130,8 @@ def _serve(arguments: Sequence[str]) -> int:
             city=options.city,
             objects=options.objects,
             seed=options.seed,
+            sensors=options.sensors,
+            days=options.days,
             write_target=options.write_target,
             quality_threshold=options.quality_threshold,
             faults=tuple(options.fault),

@@ -5,11 +5,16 @@ So that every kind of data of the standard is there to be seen.
 Coordinates are WGS84 degrees around the city hall of Busan; every instant lies before the present.
 """
 
+import itertools
 import math
 import random
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from reference_server import demo_sensors, instants
+from reference_server.bulk.judge import prepare
 from reference_server.settings import OTHER_CITY, Settings
 from reference_server.storage.protocol import Storage, Transaction
 
@@ -23,6 +28,10 @@ AGE_US = 30 * DAY_US
 NAMES = ("Haeundae", "Seomyeon", "Nampo", "Gwangan", "Dongnae", "Suyeong", "Yeonsan", "Sasang")
 KINDS = ("residential", "commercial", "office", "government", "industrial", "education", "hospital")
 CLASSES = ("A+", "A", "B", "C", "D")
+DENSE = 1000
+"""A city of more objects than this has more of them to a block."""
+LANDMARKS = 8
+BATCH = 1000
 
 
 def outline(centre: tuple[float, float], half: tuple[float, float]) -> dict[str, Any]:
@@ -32,14 +41,20 @@ def outline(centre: tuple[float, float], half: tuple[float, float]) -> dict[str,
     return {"type": "Polygon", "coordinates": [[[round(a, 6), round(b, 6)] for a, b in corners]]}
 
 
-def city_body(city_id: str, name: str, centre: tuple[float, float], created: int) -> dict[str, Any]:
+def city_body(
+    city_id: str,
+    name: str,
+    centre: tuple[float, float],
+    created: int,
+    half: tuple[float, float] = HALF_WIDTH,
+) -> dict[str, Any]:
     """The body of a generated city."""
     instant = instants.show(created)
     return {
         "cityId": city_id,
         "name": name,
         "version": "1.0.0",
-        "bounds": outline(centre, HALF_WIDTH),
+        "bounds": outline(centre, half),
         "coordinateSystem": {"type": "WGS84", "epsg": 4326},
         "metadata": {
             "description": f"{name}, generated",
@@ -64,10 +79,33 @@ class District:
 
     def __init__(self, count: int, seed: int) -> None:
         self.random = random.Random(seed)
-        self.side = max(4, min(110, math.ceil(math.sqrt(count / 4))))
+        self.side = max(4, math.ceil(math.sqrt(count / (4 if count <= DENSE else 9))))
         self.origin = (CENTRE[0] - STEP * self.side / 2, CENTRE[1] - STEP * self.side / 2)
-        self.special = [*self.streets(), *self.landmarks()]
         self.count = count
+        middle = self.side // 2
+        taken = {(1, 1), (2, 2), (middle, 0)}
+        every = [(i % self.side, i // self.side) for i in range(self.side * self.side)]
+        public = [block for i, block in enumerate(every) if self.side > 12 and i % 24 == 7]
+        self.public = [block for block in public if block not in taken]
+        self.blocks = [block for block in every if block not in taken.union(public)]
+        special = 2 * (self.side + 1) + LANDMARKS + len(self.public)
+        self.buildings = max(0, count - special)
+        self.lots = math.ceil(math.sqrt(max(1, math.ceil(self.buildings / len(self.blocks)))))
+        """Lots along each side of a block; a building stands on one."""
+
+    @property
+    def half_width(self) -> tuple[float, float]:
+        """Half of the width and height of the city's outline, in degrees."""
+        need = STEP * (self.side / 2 + 2)
+        return max(HALF_WIDTH[0], need), max(HALF_WIDTH[1], need)
+
+    def owners(self) -> Mapping[str, int]:
+        """How many objects there are of the types that carry sensors."""
+        count = {"Road": 2 * (self.side + 1), "Building": self.buildings, "Landmark": 1, "Utility": 1}
+        for number in range(len(self.public)):
+            for kind, turn in (("Utility", 2), ("Landmark", 4)):
+                count[kind] += number % 5 == turn
+        return count
 
     def at(self, column: float, row: float) -> list[float]:
         """The position of a street corner."""
@@ -131,10 +169,14 @@ class District:
         Some carry several slices with altitude, and attributes of their own.
         """
         rng = self.random
-        block = number % (self.side * self.side)
-        column, row = block % self.side, block // self.side
-        x, y = self.at(column + 0.1 + rng.random() * 0.6, row + 0.1 + rng.random() * 0.6)
-        size = round(STEP * (0.05 + rng.random() * 0.15), 6)
+        column, row = self.blocks[number % len(self.blocks)]
+        lot = number // len(self.blocks)
+        room = 0.84 / self.lots
+        x, y = self.at(
+            column + 0.08 + room * (lot % self.lots + 0.05 + rng.random() * 0.2),
+            row + 0.08 + room * (lot // self.lots + 0.05 + rng.random() * 0.2),
+        )
+        size = round(STEP * min(0.2, room * (0.4 + rng.random() * 0.3)), 6)
         floors = rng.randint(2, 40)
         height = round(floors * 3.2, 1)
         capacity = floors * rng.randint(10, 60)
@@ -157,10 +199,36 @@ class District:
             properties["smartFeatures"] = ["automated-hvac", "ev-charging"]
         return _object(f"building-{number:06d}", "Building", geometry, properties)
 
-    def objects(self) -> list[dict[str, Any]]:
+    def commons(self) -> Iterator[dict[str, Any]]:
+        """What stands in the public blocks of a larger city: parks, stations, mains, ponds, monuments."""
+        for number, (column, row) in enumerate(self.public):
+            at, name = self.at, NAMES[number % len(NAMES)]
+            west, south, east, north = column + 0.1, row + 0.1, column + 0.9, row + 0.9
+            inner = [at(west, south), at(east, south), at(east, north), at(west, north), at(west, south)]
+            area = {"type": "Polygon", "coordinates": [inner]}
+            middle = {"type": "Point", "coordinates": at(column + 0.5, row)}
+            main = ("water", "gas", "electricity")[number // 5 % 3]
+            made: tuple[str, dict[str, Any], dict[str, Any]] = (
+                ("Park", area, {"name": f"{name} Park {number}", "area": 25600.0,
+                                "facilities": ["path", "benches"], "vegetation": ["zelkova"]}),
+                ("TransportHub", middle, {"name": f"{name} Station {number}", "modes": ["subway", "bus"],
+                                          "occupancy": {"current": number % 900, "capacity": 1500}}),
+                ("Utility", _line([at(column, row), at(column + 1, row)]),
+                 {"name": f"{name} main {number}", "type": main, "capacity": 400, "networkId": f"net-{row}"}),
+                ("WaterBody", area, {"name": f"{name} Pond {number}", "area": 25600.0, "depth": 2.5,
+                                     "elevation": 9.0}),
+                ("Landmark", middle, {"name": f"{name} Monument {number}", "category": "monument",
+                                      "significance": "district", "height": 12.0}),
+            )[number % 5]  # fmt: skip
+            kind, geometry, properties = made
+            yield _object(f"{kind.lower()}-{number:06d}", kind, geometry, properties)
+
+    def objects(self) -> Iterator[dict[str, Any]]:
         """All objects: the streets and landmarks first, then buildings up to the wanted number."""
-        made = self.special[: self.count]
-        return made + [self.building(i) for i in range(self.count - len(made))]
+        special = itertools.chain(self.streets(), self.landmarks(), self.commons())
+        yield from itertools.islice(special, self.count)
+        for number in range(self.buildings):
+            yield self.building(number)
 
 
 def _line(corners: list[list[float]]) -> dict[str, Any]:
@@ -182,27 +250,59 @@ def _object(
 
 async def build(storage: Storage, settings: Settings) -> None:
     """Fill an empty storage with the demo city and its small neighbour."""
-    begin = instants.now_us() - AGE_US
-    objects = District(max(settings.objects, 40), settings.seed).objects()
-    network = demo_sensors.Network(settings.seed, CENTRE, instants.now_us())
+    plan = Plan(settings.city, max(settings.objects, 40), settings.sensors, settings.days, settings.seed)
+    await seed(storage, plan, instants.now_us())
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """How large a generated city is; `sensors` None means as many as suit it."""
+
+    city: str
+    objects: int
+    sensors: int | None
+    days: float
+    seed: int
+
+
+async def seed(storage: Storage, plan: Plan, now: int) -> None:
+    """Generate a city, its past of a month, and its small neighbour; the same for the same plan and `now`."""
+    begin = now - AGE_US
+    district = District(plan.objects, plan.seed)
+    network = demo_sensors.Network(plan.seed, CENTRE, now, plan.days, district.owners(), plan.sensors)
+    numbers: dict[str, int] = {}
 
     def cities(tx: Transaction) -> None:
-        tx.put_city(settings.city, city_body(settings.city, "Busan", CENTRE, tx.at), 0, "created")
+        body = city_body(plan.city, "Busan", CENTRE, tx.at, district.half_width)
+        tx.put_city(plan.city, body, 0, "created")
+        city = tx.city(plan.city)
+        numbers[plan.city] = city.no if city else 0
 
     def neighbour(tx: Transaction) -> None:
         tx.put_city(OTHER_CITY, city_body(OTHER_CITY, "Ulsan", (129.31, 35.54), tx.at), 0, "created")
 
-    def put(part: list[dict[str, Any]]) -> Any:
-        def change(tx: Transaction) -> None:
-            city = tx.city(settings.city)
-            for item in part:
-                tx.put_object(city.no if city else 0, item, None)
-
-        return change
-
     await storage.write("seed", cities, begin)
     await storage.write("seed", neighbour, begin)
-    for start in range(0, len(objects), 1000):
-        await storage.write("seed", put(objects[start : start + 1000]), begin)
-    for at, change in network.changes(settings.city, objects):
+    every = district.objects()
+    while part := list(itertools.islice(every, BATCH)):
+        await storage.write("seed", _put(numbers[plan.city], part, network), begin)
+    for at, change in network.changes(numbers[plan.city]):
         await storage.write("seed", change, at)
+
+
+def _put(
+    city: int, part: list[dict[str, Any]], network: demo_sensors.Network
+) -> Callable[[Transaction], None]:
+    """The change that stores objects together with the sensors on them."""
+
+    def change(tx: Transaction) -> None:
+        attached = [network.on(item) for item in part]
+        for item, sensors in zip(part, attached, strict=True):
+            if sensors:
+                item["sensors"] = [sensor["id"] for sensor in sensors]
+        tx.put_new_objects(city, [prepare(item, item["id"]) for item in part])
+        for sensor in itertools.chain.from_iterable(attached):
+            tx.put_sensor(city, sensor, None)
+            row = tx.sensor(city, sensor["id"])
+            network.registered(sensor, row.no if row else 0)
+
+    return change

@@ -2,10 +2,8 @@
 
 import math
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
-
-import orjson
 
 from reference_server import instants
 from reference_server.storage.protocol import Reading, Transaction
@@ -14,8 +12,11 @@ Change = Callable[[Transaction], None]
 MINUTE_US = 60 * instants.MICROS
 DAY_US = 86_400 * instants.MICROS
 INTERVAL_S = 600
-HOURS = 24
-"""How much history of readings there is."""
+MANY = 200
+"""More sensors than this report once an hour."""
+AT_ONCE = 50
+"""Sensors whose readings are stored in one change."""
+AGGREGATED = 100
 KST = 540
 """The devices' own zone: minutes east of UTC."""
 
@@ -80,34 +81,61 @@ ADVICE = {
 class Network:
     """What lives on the objects, as changes in the order of their instants."""
 
-    def __init__(self, seed: int, centre: tuple[float, float], now: int) -> None:
+    def __init__(
+        self,
+        seed: int,
+        centre: tuple[float, float],
+        now: int,
+        days: float,
+        owners: Mapping[str, int],
+        wanted: int | None,
+    ) -> None:
         self.random = random.Random(seed + 1)
         self.centre = centre
         self.now = now - now % MINUTE_US
+        total = max(2 * len(SIGNALS), sum(owners.values()) // 20 if wanted is None else wanted)
+        self._quota = {
+            kind: _quota(total, owners[OWNER.get(kind, "Building")], i) for i, kind in enumerate(SIGNALS)
+        }
+        self._interval_s = INTERVAL_S if total <= MANY else 3600
+        self._steps = max(1, round(days * 86_400 / self._interval_s))
+        self._owners = owners
+        self._seen = dict.fromkeys(owners, 0)
+        self._given = dict.fromkeys(SIGNALS, 0)
+        self._numbers: list[tuple[str, int]] = []
+        self._environmental: list[str] = []
 
-    def changes(self, city_id: str, objects: list[dict[str, Any]]) -> Iterator[tuple[int, Change]]:
-        """Registrations a month ago, services, readings of the last day, an aggregation.
+    def on(self, owner: dict[str, Any]) -> list[dict[str, Any]]:
+        """The sensors on an object, the next of its type: two first ones carry all kinds."""
+        kind_of_owner = owner["type"]
+        if kind_of_owner not in self._seen:
+            return []
+        index = self._seen[kind_of_owner]
+        self._seen[kind_of_owner] = index + 1
+        made = []
+        for kind in SIGNALS:
+            if OWNER.get(kind, "Building") == kind_of_owner:
+                for _ in range(_due(index, self._owners[kind_of_owner], self._quota[kind])):
+                    self._given[kind] += 1
+                    made.append(self.sensor(kind, self._given[kind], owner))
+        return made
 
-        Finished simulations.
-        """
-        sensors = list(self.sensors(objects))
-        for sensor in sensors:
-            yield self.now - 29 * DAY_US, self._register(city_id, sensor)
+    def registered(self, sensor: Mapping[str, Any], number: int) -> None:
+        """Note a stored sensor."""
+        self._numbers.append((sensor["type"], number))
+        if sensor["type"] == "EnvironmentalSensor" and len(self._environmental) < AGGREGATED:
+            self._environmental.append(sensor["id"])
+
+    def changes(self, city: int) -> Iterator[tuple[int, Change]]:
+        """Services a month ago, readings, finished simulations, an aggregation, in order."""
         for service in services(self.centre):
-            yield self.now - 28 * DAY_US, _entity(city_id, "service", service)
-        for sensor in sensors:
-            yield self.now - 28 * DAY_US, self._measure(city_id, sensor)
+            yield self.now - 28 * DAY_US, _entity(city, "service", service)
+        for start in range(0, len(self._numbers), AT_ONCE):
+            yield self.now - 28 * DAY_US, self._measure(self._numbers[start : start + AT_ONCE])
         for hours, kind in enumerate(RESULTS):
             run = self.simulation(kind, self.now - (8 - hours) * 60 * MINUTE_US)
-            yield self.now - (8 - hours) * 60 * MINUTE_US, _entity(city_id, "simulation", run)
-        yield self.now - 10 * MINUTE_US, _entity(city_id, "aggregation", self.aggregation(sensors))
-
-    def sensors(self, objects: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Two sensors of each type, each on an object that fits."""
-        for kind in SIGNALS:
-            owners = [item for item in objects if item["type"] == OWNER.get(kind, "Building")][:2]
-            for number, owner in enumerate(owners, start=1):
-                yield self.sensor(kind, number, owner)
+            yield self.now - (8 - hours) * 60 * MINUTE_US, _entity(city, "simulation", run)
+        yield self.now - 10 * MINUTE_US, _entity(city, "aggregation", self.aggregation())
 
     def sensor(self, kind: str, number: int, owner: dict[str, Any]) -> dict[str, Any]:
         """One sensor."""
@@ -119,7 +147,7 @@ class Network:
             "installDate": instants.show(self.now - 400 * DAY_US)[:10],
             "calibrationDate": instants.show(self.now - 60 * DAY_US)[:10],
             "accuracy": 0.97,
-            "updateInterval": INTERVAL_S,
+            "updateInterval": self._interval_s,
         }
         if kind in MAXIMUM:
             specifications["maxValue"] = MAXIMUM[kind]
@@ -137,26 +165,28 @@ class Network:
         }
 
     def readings(self, kind: str) -> list[Reading]:
-        """A day of readings with a daily rhythm and a little noise."""
-        count = HOURS * 3600 // INTERVAL_S
+        """Readings up to the present, with a daily rhythm and a little noise."""
         made = []
-        for step in range(count):
-            at = self.now - (count - 1 - step) * INTERVAL_S * instants.MICROS
-            phase = math.sin((at % DAY_US) / DAY_US * 2 * math.pi)
-            for parameter, unit, mean, amplitude, whole in SIGNALS[kind]:
-                value = round(mean + amplitude * phase * 0.6 + self.random.uniform(-0.2, 0.2) * amplitude, 2)
+        signals = SIGNALS[kind]
+        step_us = self._interval_s * instants.MICROS
+        first = self.now - (self._steps - 1) * step_us
+        noise = self.random.random
+        for at in range(first, self.now + 1, step_us):
+            phase = math.sin((at % DAY_US) / DAY_US * 2 * math.pi) * 0.6
+            for parameter, unit, mean, amplitude, whole in signals:
+                value = round(mean + amplitude * (phase + 0.4 * noise() - 0.2), 2)
                 value = int(max(value, 0)) if whole else value
                 made.append(Reading(parameter, value, unit, at, "excellent", 0.97, KST))
         return made
 
-    def aggregation(self, sensors: list[dict[str, Any]]) -> dict[str, Any]:
+    def aggregation(self) -> dict[str, Any]:
         """A mean over the environmental sensors."""
         x, y = self.centre
         ring = [[x - 0.01, y - 0.01], [x + 0.01, y - 0.01], [x + 0.01, y + 0.01], [x - 0.01, y + 0.01]]
         return {
             "id": "agg-district-temperature",
             "type": "spatial-average",
-            "sensors": [item["id"] for item in sensors if item["type"] == "EnvironmentalSensor"],
+            "sensors": self._environmental,
             "parameter": "temperature",
             "value": 18.4,
             "unit": "celsius",
@@ -184,34 +214,33 @@ class Network:
             "validUntil": instants.show(self.now + DAY_US),
         }
 
-    def _register(self, city_id: str, sensor: dict[str, Any]) -> Change:
-        def change(tx: Transaction) -> None:
-            city = tx.city(city_id)
-            number = city.no if city else 0
-            tx.put_sensor(number, sensor, None)
-            owner = tx.object(number, sensor["attachedTo"])
-            if owner is not None:
-                body = orjson.loads(owner.body)
-                body["sensors"] = [*body.get("sensors", ()), sensor["id"]]
-                tx.put_object(number, body, owner)
-
-        return change
-
-    def _measure(self, city_id: str, sensor: dict[str, Any]) -> Change:
-        readings = self.readings(sensor["type"])
+    def _measure(self, sensors: Sequence[tuple[str, int]]) -> Change:
+        batch = [(number, self.readings(kind)) for kind, number in sensors]
 
         def change(tx: Transaction) -> None:
-            city = tx.city(city_id)
-            row = tx.sensor(city.no if city else 0, sensor["id"])
-            tx.add_readings(row.no if row else 0, readings)
+            for number, readings in batch:
+                tx.add_readings(number, readings)
 
         return change
 
 
-def _entity(city_id: str, kind: str, item: dict[str, Any]) -> Change:
+def _quota(total: int, owners: int, index: int) -> int:
+    """The sensors of a kind, of which there are six: two at least where there are objects to carry them."""
+    share = (total + len(SIGNALS) - 1 - index) // len(SIGNALS)
+    return share if share > 2 else min(2, owners)
+
+
+def _due(index: int, owners: int, quota: int) -> int:
+    """How many of `quota` sensors are on the object of that index, of `owners`."""
+    if index < 2:
+        return 1 if owners > 2 or quota <= owners else -(-quota // owners)
+    rest, place, among = quota - 2, index - 2, owners - 2
+    return (place + 1) * rest // among - place * rest // among
+
+
+def _entity(city: int, kind: str, item: dict[str, Any]) -> Change:
     def change(tx: Transaction) -> None:
-        city = tx.city(city_id)
-        tx.put_entity(city.no if city else 0, kind, item, None)
+        tx.put_entity(city, kind, item, None)
 
     return change
 

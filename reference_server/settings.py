@@ -31,6 +31,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     city: str = DEFAULT_CITY
     objects: int = 150
     seed: int = 2025
+    sensors: int | None = None
+    """How many to generate; None means as many as suit the objects."""
+    days: float = 1
+    """How many days of readings to generate."""
     write_target: Path | None = None
     quality_threshold: float | None = None
     """Readings below it are refused with DATA_QUALITY_LOW; None accepts every label."""
