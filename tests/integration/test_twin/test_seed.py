@@ -25,9 +25,7 @@ def content(path: Path) -> list[Any]:
     try:
         tables = ("object", "sensor", "entity")
         questions = [f"SELECT id, body FROM {name} ORDER BY no" for name in tables]  # noqa: S608
-        rows = [
-            connection.execute(f"SELECT id, body FROM {name} ORDER BY no").fetchall() for name in questions
-        ]
+        rows = [connection.execute(question).fetchall() for question in questions]
         return [*rows, connection.execute("SELECT * FROM rollup").fetchall()]
     finally:
         connection.close()
