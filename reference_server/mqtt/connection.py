@@ -15,7 +15,7 @@ from reference_server import tls
 from reference_server.auth import Keyring
 from reference_server.errors import ApiError
 from reference_server.messaging.messages import Incoming
-from reference_server.mqtt import login, packets, strict
+from reference_server.mqtt import legacy, login, packets, strict
 from reference_server.mqtt.broker import Broker, RefusedError
 from reference_server.mqtt.session import (
     ACK,
@@ -78,6 +78,8 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._ended = False
         self._paused = False
+        self._old = False
+        """Whether the client speaks MQTT 3.1.1."""
 
     # --- the socket
 
@@ -142,13 +144,17 @@ class Connection(asyncio.Protocol):
     def _packet(self, raw: bytes) -> None:
         kind = raw[0] >> 4
         if self.session is None:
-            if packets.protocol_level(raw) is not None:
+            level = packets.protocol_level(raw)
+            self._old = level == legacy.LEVEL
+            if level is not None and not self._old:
                 self._transport.write(packets.OLD_VERSION_REFUSED)
                 self._close()
                 return
-            if raw[4:8] == b"MQTT" and len(raw) > 8 and raw[8] != 5:
+            if not self._old and raw[4:8] == b"MQTT" and len(raw) > 8 and raw[8] != 5:
                 self._refuse(ConnAckReasonCode.UNSUPPORTED_PROTOCOL_VERSION, "MQTT 5 is spoken here")
                 return
+        if self._old:
+            raw = legacy.upgraded(raw)
         self._checker.check(raw)
         packet = packets.decoded(raw)
         handler = HANDLERS.get(type(packet))
@@ -170,7 +176,9 @@ class Connection(asyncio.Protocol):
 
     def send(self, packet: Any) -> None:
         """Send a packet, together with all others of this turn of the loop."""
-        self._write(packet.write())
+        raw = legacy.encoded(packet) if self._old else packet.write()
+        if raw:
+            self._write(raw)
 
     def _write(self, raw: bytes) -> None:
         if self._ended:
@@ -192,7 +200,8 @@ class Connection(asyncio.Protocol):
         if alias is None and len(self._aliases_out) < self._alias_max:
             alias = fresh = len(self._aliases_out) + 1
         try:
-            raw = delivery.packet(expiry, topic if alias == fresh else "", alias).write()
+            packet = delivery.packet(expiry, topic if alias == fresh else "", alias)
+            raw = legacy.encoded(packet) if self._old else packet.write()
         except (ValueError, OverflowError):  # another door let pass what MQTT cannot say
             return False
         if self._max_packet is not None and len(raw) > self._max_packet:
@@ -240,10 +249,11 @@ class Connection(asyncio.Protocol):
         except RefusedError as refusal:
             self._refuse(refusal.reason, str(refusal))
             return
-        self.receive_max = packet.receive_max
+        self.receive_max = legacy.RECEIVE_MAX if self._old else packet.receive_max
         self._max_packet = packet.max_packet_size
         self._alias_max = min(packet.topic_alias_max, MAX_ALIASES)
-        keep_alive = min(packet.keep_alive, KEEP_ALIVE_S)
+        # an older client cannot be told to ping more often
+        keep_alive = packet.keep_alive if self._old else min(packet.keep_alive, KEEP_ALIVE_S)
         self._wait(keep_alive * KEEP_ALIVE_FACTOR)
         self.session = session
         self.send(

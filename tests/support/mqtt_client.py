@@ -1,5 +1,6 @@
 """A client of the tests: packets of the codec on a plain socket, one step at a time."""
 
+import select
 import socket
 import ssl
 from types import TracebackType
@@ -76,6 +77,10 @@ class Client:
             else:
                 self._buffer = self._buffer[used:]
                 return packet
+
+    def waiting(self) -> bool:
+        """Whether something has come that was not read yet."""
+        return bool(self._buffer) or bool(select.select([self.sock], [], [], 0)[0])
 
     def get(self, kind: type[P]) -> P:
         """The next packet of a kind; others that come before it are put aside."""
