@@ -19,6 +19,7 @@ from dtc_cli.clients.answer import Answer, TargetMisbehaves, TargetUnreachable
 from dtc_cli.clients.credentials import Credential, Credentials
 from dtc_cli.clients.recorder import Recorder
 from dtc_cli.core.canonical import sha256_hex
+from dtc_cli.core.target import TlsFiles
 from dtc_cli.errors import DtcError
 
 MAX_BODY_BYTES = 256 * 1024 * 1024
@@ -68,6 +69,7 @@ class Rest:
         recorder: Recorder,
         timeout_s: float,
         ca: Path | None = None,
+        certificate: TlsFiles | None = None,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
         self.base_url = base_url
@@ -82,7 +84,7 @@ class Rest:
         self._unanswered = 0
         self._silent_until = 0.0
         self._client = httpx.Client(
-            verify=_tls_context(ca) if ca or base_url.startswith("https:") else True,
+            verify=_tls_context(ca, certificate) if ca or base_url.startswith("https:") else True,
             timeout=httpx.Timeout(timeout_s),
             follow_redirects=False,
             trust_env=not _is_loopback(base_url),
@@ -282,9 +284,12 @@ def _query(params: Params) -> str:
     return urllib.parse.urlencode(texts, quote_via=urllib.parse.quote, safe=",:.*[]")
 
 
-def _tls_context(ca: Path | None) -> ssl.SSLContext:
+def _tls_context(ca: Path | None, own: TlsFiles | None = None) -> ssl.SSLContext:
     try:
-        return ssl.create_default_context(cafile=str(ca) if ca else None)
+        context = ssl.create_default_context(cafile=str(ca) if ca else None)
+        if own is not None and own.cert and own.key:
+            context.load_cert_chain(own.cert, own.key)
+        return context
     except (OSError, ssl.SSLError) as problem:
         raise DtcError(
             "tls-ca",

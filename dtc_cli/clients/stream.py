@@ -166,6 +166,11 @@ class StreamLink:
         return self.status == 101
 
     @property
+    def now_s(self) -> float:
+        """The port's clock, for watches in the background: what is received is timed by it."""
+        return self._track.now_s
+
+    @property
     def accept(self) -> str:
         """The Sec-WebSocket-Accept that belongs to the key (RFC 6455 4.2.2)."""
         return base64.b64encode(hashlib.sha1((self.key + GUID).encode()).digest()).decode()  # noqa: S324

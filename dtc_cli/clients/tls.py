@@ -66,6 +66,7 @@ class Tls:
         certificate: str = "own",
         alpn: tuple[str, ...] = (),
         say: bytes = b"",
+        name: str = "",
     ) -> Handshake:
         """One handshake.
 
@@ -76,16 +77,17 @@ class Tls:
             verify: check chain, name and dates of the server's certificate.
             certificate: `own` (that of the target file, if any), `none`, or `other`: of an unknown CA.
             alpn: protocols to offer.
+            name: ask for, and check, another name than that of the door.
             say: bytes to send afterwards; TLS 1.3 tells of a refused client certificate only then.
         """
         place = self.doors[door]
         asked = {
             "door": door, "lowest": lowest, "highest": highest, "verify": verify,
-            "certificate": certificate, "alpn": list(alpn), "say": len(say),
+            "certificate": certificate, "alpn": list(alpn), "say": len(say), "name": name,
         }  # fmt: skip
 
         def perform() -> Seen:
-            found = self._shake(place, lowest, highest, verify, certificate, alpn, say)
+            found = self._shake(place, lowest, highest, verify, certificate, alpn, say, name or place.host)
             return Seen(
                 status=0 if found.ok else 1, data=msgspec.json.encode(found), error=found.error or None
             )
@@ -111,7 +113,7 @@ class Tls:
 
     def _shake(
         self, place: Door, lowest: str, highest: str, verify: bool, certificate: str,
-        alpn: tuple[str, ...], say: bytes,
+        alpn: tuple[str, ...], say: bytes, name: str,
     ) -> Handshake:  # fmt: skip
         context = place.context(verify=verify, client_cert=certificate == "own")
         if certificate == "other":
@@ -126,7 +128,7 @@ class Tls:
             return Handshake(ok=False, connected=False, error=str(problem))
         with raw:
             try:
-                with context.wrap_socket(raw, server_hostname=place.host) as tls:
+                with context.wrap_socket(raw, server_hostname=name) as tls:
                     answered = _ask(tls, say) if say else ""
                     cipher = tls.cipher()
                     return Handshake(

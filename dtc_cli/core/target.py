@@ -119,6 +119,7 @@ class Target(msgspec.Struct, frozen=True, kw_only=True):
     provoke: Mapping[str, Any]
     sbom: Path | None = None
     """Bill of materials of the product."""
+    rest_tls: TlsFiles = TlsFiles()
     stream_tls: TlsFiles = TlsFiles()
     mqtt_tls: TlsFiles = TlsFiles()
     signing: Signing | None = None
@@ -366,6 +367,7 @@ def _target(data: dict[str, Any], *, source: str, folder: Path, lines: Mapping[s
         declares=dict(data.get("declares", {})),
         provoke=dict(data.get("provoke", {})),
         sbom=folder / data["sbom"] if "sbom" in data else None,
+        rest_tls=_tls_files(rest, folder),
         stream_tls=_tls_files(data.get("stream", {}), folder),
         mqtt_tls=_tls_files(data.get("mqtt", {}), folder),
         signing=Signing(

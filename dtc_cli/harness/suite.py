@@ -13,6 +13,9 @@ One vector judges one requirement. What it needs from others it asks of `twin.sc
 vector as blocked, with the id of the requirement to look at, when it cannot be had.
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from dtc_cli.clients import packets
@@ -20,6 +23,7 @@ from dtc_cli.clients.answer import Answer, TargetUnreachable
 from dtc_cli.clients.credentials import NOBODY, Credential
 from dtc_cli.clients.mqtt import Arrived, MqttLink
 from dtc_cli.clients.rest import quote
+from dtc_cli.clients.signatures import signature
 from dtc_cli.clients.stream import Received, StreamLink
 from dtc_cli.clients.tls import Handshake
 from dtc_cli.core.catalogue import load as catalogue
@@ -61,6 +65,7 @@ __all__ = [
     "load_cases",
     "packets",
     "quote",
+    "signed",
     "verifies",
 ]
 
@@ -74,6 +79,12 @@ def background(watch: Watch) -> pytest.MarkDecorator:
     The vector gets what the watch returned from `twin.observed(watch)`.
     """
     return pytest.mark.background.with_args(watch)
+
+
+def signed(twin: Twin, message: Mapping[str, Any]) -> bytes:
+    """The signature of a message with the key of the target file (P3 8.4)."""
+    assert twin.target.signing is not None  # noqa: S101 - asked by the vector's condition
+    return signature(message, twin.target.signing, twin.credentials.signing_key)
 
 
 def verifies(

@@ -12,6 +12,7 @@ from typing import Any
 
 from dtc_cli.clients.credentials import Credential, Credentials
 from dtc_cli.clients.documents import Document, Documents
+from dtc_cli.clients.http2 import Http2
 from dtc_cli.clients.mqtt import Mqtt
 from dtc_cli.clients.raw import Raw
 from dtc_cli.clients.recorder import Recorder
@@ -25,7 +26,7 @@ from dtc_cli.clients.wire import Door
 from dtc_cli.core.chain import genesis
 from dtc_cli.core.records import Judgement, judge_text
 from dtc_cli.core.records.cases import Case
-from dtc_cli.core.target import Target, TlsFiles
+from dtc_cli.core.target import Target
 from dtc_cli.core.target_shape import shape
 from dtc_cli.errors import DtcError
 from dtc_cli.harness import city
@@ -110,12 +111,23 @@ class Twin:
         """The TLS port, to all doors that the target file names."""
         return Tls(self.doors, self._track("tls"), self.target.timeout_s)
 
+    @cached_property
+    def http2(self) -> Http2:
+        """The HTTP/2 port to the API's door.
+
+        Raises:
+            NotTested: when the target file has no `rest:` section.
+        """
+        if "rest" not in self.doors:
+            raise NotTested("the target file has no rest.base_url")
+        return Http2(self.doors["rest"], self.credentials, self._track("http2"), self.target.timeout_s)
+
     @property
     def doors(self) -> dict[str, Door]:
         """The doors of the target by name: rest, stream, mqtt, as far as the target file names them."""
         target = self.target
         places = (
-            ("rest", target.base_url, TlsFiles(ca=target.ca)),
+            ("rest", target.base_url, target.rest_tls),
             ("stream", target.stream_url, target.stream_tls),
             ("mqtt", target.mqtt_url, target.mqtt_tls),
         )
@@ -302,4 +314,5 @@ class Twin:
             recorder=self.recorder,
             timeout_s=self.target.timeout_s,
             ca=self.target.ca,
+            certificate=self.target.rest_tls,
         )

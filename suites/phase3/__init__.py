@@ -1,0 +1,1 @@
+"""The suites of phase 3: stream, broker and TLS."""

@@ -1,0 +1,1 @@
+"""What the phase 3 suites share."""

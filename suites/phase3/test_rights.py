@@ -1,0 +1,345 @@
+"""Rights and limits of topics: DTC-P3-083 to -085, and signed messages: -086."""
+
+import base64
+import hashlib
+import hmac
+import json
+import math
+from typing import Any
+
+import pytest
+
+from dtc_cli.harness.suite import Blocked, NotApplicable, NotTested, Twin, expect, signed, verifies
+from suites.phase2.support_live import pause
+from suites.phase3.support import broker, readings, wia
+from suites.phase3.support.broker import Client
+from suites.phase3.support.wia import Message, Session, open_session
+
+EXAMPLE = {"messages_per_s": 10, "bytes_per_s": 10_240}  # P3 8.3, C-82: an example; declared numbers go first
+BURST_S = 3.0
+
+
+def as_device(twin: Twin, name: str) -> Client:
+    """A connected device."""
+    twin.need_role("device")
+    return broker.connect(twin, name, as_="device")
+
+
+@verifies("DTC-P3-083")
+@pytest.mark.parametrize("role", ["admin", "viewer"])
+def test_a_dashboard_hears_sensors(twin: Twin, role: str) -> None:
+    twin.need_role(role)
+    client = broker.connect(twin, f"dashboard-{role}", as_=role)
+    answer = client.subscribe((readings.filter_of(twin), 1))
+    client.close()
+    expect.that(
+        answer is not None and all(reason <= 2 for reason in answer.packet.reasons),
+        f"{role} may not subscribe to the sensors of its city",
+        expected="a granted QoS",
+        actual=broker.told(answer),
+        clause="P3 8.3",
+    )
+
+
+@verifies("DTC-P3-083", negative=True, hazard="write")
+@pytest.mark.parametrize("door", ["broker", "stream"])
+def test_a_device_hears_no_alerts(twin: Twin, door: str) -> None:
+    judge_deaf(twin, door, "device", f"city/{twin.target.city}/alerts/#")
+
+
+@verifies("DTC-P3-083", negative=True)
+@pytest.mark.parametrize("door", ["broker", "stream"])
+@pytest.mark.parametrize("pattern", ["#", "city/#", "+/+/alerts/#"], ids=["all", "all-cities", "pluses"])
+def test_wildcards_widen_no_rights(twin: Twin, door: str, pattern: str) -> None:
+    """A filter that would match what a device may not hear is refused, or granted for the rest alone."""
+    judge_deaf(twin, door, "device", pattern)
+
+
+@verifies("DTC-P3-083", negative=True)
+@pytest.mark.parametrize("door", ["broker", "stream"])
+def test_a_caller_of_another_city_hears_nothing_of_this_one(twin: Twin, door: str) -> None:
+    judge_deaf(twin, door, "other_city", readings.filter_of(twin))
+
+
+def judge_deaf(twin: Twin, door: str, role: str, pattern: str) -> None:
+    """The filter is refused; where it is granted, what the role may not hear does not come."""
+    twin.need_role(role)
+    told = (
+        refused_by_broker(twin, role, pattern) if door == "broker" else refused_by_stream(twin, role, pattern)
+    )
+    if told is None or "alerts" in pattern or role == "other_city":
+        expect.that(
+            told is None,
+            f"the role {role} subscribes to {pattern}",
+            expected="0x87, or a failure in SUBACK",
+            actual=told,
+            clause="P3 8.3",
+        )
+        return
+    if not twin.target.declares.get("alert_threshold"):
+        raise NotTested(f"{pattern} is granted, and no alert can be raised to see whether it comes")
+    from suites.phase3.support import events
+
+    deaf = broker.connect(twin, "deaf", as_=role)
+    deaf.subscribed((pattern, 1))
+    events._alert(twin)
+    got = [one.packet.topic for one in deaf.messages(1.0) if "/alerts/" in one.packet.topic]
+    deaf.close()
+    expect.that(not got, f"alerts come to the role {role} by {pattern}", actual=got, clause="P3 8.3")
+
+
+def refused_by_broker(twin: Twin, role: str, pattern: str) -> str | None:
+    """What was granted, in words; None when the filter was refused."""
+    client = broker.connect(twin, f"acl-{role}", as_=role)
+    answer = client.subscribe((pattern, 1))
+    client.link.drop()
+    if answer is None:
+        if client.ended is None:
+            raise Blocked("DTC-P3-051", "SUBSCRIBE is not answered")
+        return None
+    return None if all(reason >= 0x80 for reason in answer.packet.reasons) else broker.told(answer)
+
+
+def refused_by_stream(twin: Twin, role: str, pattern: str) -> str | None:
+    """What was granted, in words; None when the filter was refused."""
+    session = open_session(twin, role)
+    session.subscribe((pattern, 1))
+    refused = session.refusal(of={"SUBACK"})
+    session.close()
+    return None if refused is not None else session.told(session.heard[-1] if session.heard else None)
+
+
+@verifies("DTC-P3-084", hazard="write")
+@pytest.mark.parametrize("door", ["broker", "stream"])
+def test_a_device_speaks_for_its_sensor(twin: Twin, door: str) -> None:
+    twin.need_role("device")
+    sensor, mine = readings.sensor(twin, "device"), readings.measurement(twin)
+    ears = broker.connect(twin, "device-ears")
+    ears.subscribed((readings.filter_of(twin), 0))
+    told = spoken(twin, door, "device", readings.topic(twin, sensor), readings.body(sensor, mine))
+    got = ears.messages(wia.DELIVERY_S, readings.on_mqtt(sensor, mine["value"]), most=1)
+    ears.close()
+    expect.that(bool(got), "a reading of a device does not reach subscribers", actual=told, clause="P3 8.3")
+
+
+@verifies("DTC-P3-084", negative=True, hazard="write")
+@pytest.mark.parametrize("door", ["broker", "stream"])
+@pytest.mark.parametrize("where", ["viewer-on-sensors", "device-on-alerts", "other-city-on-sensors"])
+def test_what_a_caller_may_not_say_reaches_nobody(twin: Twin, door: str, where: str) -> None:
+    role = {
+        "viewer-on-sensors": "viewer",
+        "device-on-alerts": "device",
+        "other-city-on-sensors": "other_city",
+    }[where]
+    twin.need_role(role)
+    sensor, mine = readings.sensor(twin, "acl"), readings.measurement(twin)
+    topic, payload = readings.topic(twin, sensor), readings.body(sensor, mine)
+    if where == "device-on-alerts":
+        topic = f"city/{twin.target.city}/alerts/high/dtc-test"
+        payload = {"eventType": "dtc-test", "severity": "high", "details": {"value": mine["value"]}}
+    ears = broker.connect(twin, "acl-ears")
+    ears.subscribed((f"city/{twin.target.city}/#", 0))
+    spoken(twin, door, role, topic, payload)
+    needle = json.dumps(mine["value"]).encode()
+    got = [one.packet.topic for one in ears.messages(1.0) if needle in one.packet.payload]
+    ears.close()
+    expect.that(
+        not got,
+        f"a publish that the role {role} has no right to reaches subscribers",
+        expected="refused with 0x87, or dropped",
+        actual=got,
+        clause="P3 8.3",
+    )
+
+
+def spoken(twin: Twin, door: str, role: str, topic: str, payload: Any) -> str:
+    """Publish at QoS 1 at one of the doors; the answer in words."""
+    if door == "broker":
+        client = broker.connect(twin, f"speaks-{role}", as_=role)
+        client.publish(topic, payload, qos=1)
+        answer = client.reply(("PUBACK", "DISCONNECT", "END"))
+        client.link.drop()
+        return broker.told(answer)
+    session = open_session(twin, role)
+    session.send("PUBLISH", payload, topic=topic, qos=1)
+    refused = session.refusal(of={"PUBACK"})
+    session.close()
+    return refused or "PUBACK"
+
+
+def limit_of(twin: Twin, role: str) -> dict[str, float]:
+    """What a role is limited to: as declared, else the example of the standard."""
+    declared = twin.target.limits.get(role)
+    return {**EXAMPLE, **declared} if isinstance(declared, dict) else dict(EXAMPLE)
+
+
+@verifies("DTC-P3-085", hazard="write")
+def test_a_device_within_its_limit_is_served(twin: Twin) -> None:
+    limit = limit_of(twin, "device")["messages_per_s"]
+    sensor, device = readings.sensor(twin, "limit"), as_device(twin, "within")
+    refused = []
+    for _ in range(8):
+        mine = readings.measurement(twin)
+        device.publish(readings.topic(twin, sensor), readings.body(sensor, mine), qos=1)
+        answer = device.reply(("PUBACK", "DISCONNECT", "END"))
+        if answer is None or answer.kind != "PUBACK" or (answer.packet.reason or 0) >= 0x80:
+            refused.append(broker.told(answer))
+        pause(max(0.0, 1.25 / limit))
+    device.link.drop()
+    expect.that(
+        not refused, f"{limit * 0.8:.0f} messages/s are refused", actual=refused[:3], clause="P3 8.3, C-82"
+    )
+
+
+@verifies("DTC-P3-085", negative=True, hazard="write")
+def test_a_device_beyond_its_limit_is_held_back(twin: Twin) -> None:
+    """Five times the limit: the excess is refused, dropped, or the device disconnected (C-82)."""
+    limit = limit_of(twin, "device")["messages_per_s"]
+    if limit > 400:
+        raise NotTested(f"the declared limit of a device is {limit} messages/s: a load run exceeds it")
+    sensor, device = readings.sensor(twin, "limit"), as_device(twin, "beyond")
+    ears = broker.connect(twin, "beyond-ears")
+    ears.subscribed((readings.filter_of(twin), 0))
+    count = math.ceil(limit * 5 * BURST_S)
+    for _ in range(count):
+        mine = readings.measurement(twin)
+        device.publish(readings.topic(twin, sensor), readings.body(sensor, mine), qos=1)
+    answers = list(device.link.during(wia.SILENCE_S, most=count))
+    device.link.drop()
+    got = ears.messages(0.5, readings.on_mqtt(sensor))
+    ears.close()
+    taken = sum(one.kind == "PUBACK" and (one.packet.reason or 0) < 0x80 for one in answers)
+    held_back = len(got) < 0.8 * count or taken < 0.8 * count
+    expect.that(
+        held_back,
+        f"{count} messages in a burst are all delivered",
+        expected=f"{limit} messages/s: excess refused (0x96, 0x97), dropped, or a disconnect",
+        actual=f"{len(got)} delivered, {taken} acknowledged",
+        clause="P3 8.3, C-82",
+    )
+
+
+@verifies("DTC-P3-085", negative=True, hazard="write")
+def test_a_device_beyond_its_bytes_is_held_back(twin: Twin) -> None:
+    limit = limit_of(twin, "device")
+    if limit["bytes_per_s"] > 200_000:
+        raise NotTested(f"the declared limit of a device is {limit['bytes_per_s']} bytes/s")
+    sensor, device = readings.sensor(twin, "limit-bytes"), as_device(twin, "bytes")
+    ears = broker.connect(twin, "bytes-ears")
+    ears.subscribed((readings.filter_of(twin), 0))
+    size = int(limit["bytes_per_s"] * 0.9)
+    for _ in range(8):
+        mine = readings.measurement(twin)
+        payload = {**readings.body(sensor, mine), "note": "x" * size}
+        device.publish(readings.topic(twin, sensor), payload, qos=1)
+    answers = list(device.link.during(wia.SILENCE_S, most=8))
+    device.link.drop()
+    got = ears.messages(0.5, readings.on_mqtt(sensor))
+    ears.close()
+    taken = sum(one.kind == "PUBACK" and (one.packet.reason or 0) < 0x80 for one in answers)
+    expect.that(
+        min(len(got), taken) <= 6,
+        "7 times the allowed bytes a second are all delivered",
+        expected=f"{limit['bytes_per_s']} bytes/s",
+        actual=f"{len(got)} delivered, {taken} acknowledged",
+        clause="P3 8.3, C-82",
+    )
+
+
+def need_signing(twin: Twin) -> None:
+    """The condition `declares.signing`, and a key to sign with."""
+    if not twin.target.declares.get("signing"):
+        raise NotApplicable("the target declares no signed messages (declares.signing)")
+    if twin.target.signing is None:
+        raise NotTested("the target file names no key to sign with (auth.signing)")
+
+
+def sign(twin: Twin, message: Message, *, form: str = "hex") -> Message:
+    """The message with a signature over its canonical form (C-78)."""
+    how = twin.target.signing
+    assert how is not None  # noqa: S101 - need_signing was asked
+    raw = signed(twin, message)
+    value = raw.hex() if form == "hex" else base64.b64encode(raw).decode()
+    twin.credentials.conceal(value, "signature")
+    return {**message, "signature": {"algorithm": how.algorithm, "value": value, "keyId": how.key_id}}
+
+
+def speak(twin: Twin, message: Message) -> tuple[Session, str | None]:
+    """Send a message; the session and how the message was refused."""
+    session = open_session(twin)
+    session.link.send_text(json.dumps(message))
+    return session, session.refusal(of={"PUBACK"})
+
+
+def draft(twin: Twin) -> Message:
+    """A reading as a message that is to be signed."""
+    sensor = readings.sensor(twin, "signed")
+    session = open_session(twin)
+    payload = readings.body(sensor, readings.measurement(twin))
+    message = session.envelope("PUBLISH", payload, topic=readings.topic(twin, sensor), qos=1)
+    session.close()
+    return message
+
+
+@verifies("DTC-P3-086", hazard="write")
+@pytest.mark.parametrize("form", ["hex", "base64"])
+def test_a_signed_message_is_taken(twin: Twin, form: str) -> None:
+    need_signing(twin)
+    session, refused = speak(twin, sign(twin, draft(twin), form=form))
+    session.close()
+    expect.that(
+        refused is None,
+        "a signed message is refused",
+        expected="PUBACK",
+        actual=refused,
+        clause="P3 8.4, C-78",
+    )
+
+
+@verifies("DTC-P3-086", hazard="write")
+def test_the_order_of_members_does_not_matter(twin: Twin) -> None:
+    """The canonical form sorts members (RFC 8785)."""
+    need_signing(twin)
+    message = sign(twin, draft(twin))
+    session, refused = speak(twin, dict(reversed(list(message.items()))))
+    session.close()
+    expect.that(
+        refused is None,
+        "a signed message is refused when its members stand in another order",
+        actual=refused,
+        clause="C-78",
+    )
+
+
+@verifies("DTC-P3-086", negative=True, hazard="write")
+@pytest.mark.parametrize(
+    "how", ["payload", "topic", "timestamp", "key-id", "algorithm-none", "value", "no-value"]
+)
+def test_an_altered_message_is_refused(twin: Twin, how: str) -> None:
+    need_signing(twin)
+    message = sign(twin, draft(twin))
+    signature, payload = dict(message["signature"]), json.loads(json.dumps(message["payload"]))
+    if how == "payload":
+        payload["measurements"][0]["value"] += 1
+        message = {**message, "payload": payload}
+    elif how == "topic":
+        message = {**message, "topic": message["topic"].replace("temperature", "humidity")}
+    elif how == "timestamp":
+        message = {**message, "timestamp": "2025-01-15T10:30:00+09:00"}
+    elif how == "key-id":
+        message = {**message, "signature": {**signature, "keyId": "dtc-no-such-key"}}
+    elif how == "algorithm-none":
+        message = {**message, "signature": {**signature, "algorithm": "none", "value": ""}}
+    elif how == "value":
+        wrong = hmac.new(b"dtc", b"another", hashlib.sha256).hexdigest()
+        message = {**message, "signature": {**signature, "value": wrong}}
+    else:
+        message = {**message, "signature": {"algorithm": signature["algorithm"], "keyId": signature["keyId"]}}
+    session, refused = speak(twin, message)
+    session.close()
+    expect.that(
+        refused is not None,
+        f"a message altered after signing is taken ({how})",
+        expected="refused",
+        clause="P3 8.4",
+    )
