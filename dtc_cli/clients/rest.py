@@ -264,7 +264,7 @@ class Rest:
     def _server_key(self, response: httpx.Response) -> str | None:
         stream = response.extensions.get("network_stream")
         tls = stream.get_extra_info("ssl_object") if stream else None
-        certificate = tls.getpeercert(binary_form=True) if tls else None
+        certificate = tls.getpeercert(True) if tls else None
         if not certificate:
             return None
         key = x509.load_der_x509_certificate(certificate).public_key()

@@ -13,7 +13,7 @@ from dtc_cli.clients.raw import Raw
 from dtc_cli.clients.stream import Stream
 from dtc_cli.clients.track import Seen, Track
 
-LONGEST_WATCH_S = 150.0
+LONGEST_WATCH_S = 450.0
 STOP_S = 5.0
 
 
@@ -25,6 +25,8 @@ class Scene(msgspec.Struct, frozen=True):
     raw: Callable[[], Raw]
     run_id: str
     city: str
+    client: Callable[..., dict[str, Any]]
+    """Run the target's own client: a `Part`, seconds, and how many connections are enough."""
     wait: Callable[[float], object]
     """Let so many seconds pass; it ends early when the run ends."""
 

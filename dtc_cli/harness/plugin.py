@@ -206,10 +206,8 @@ class RunSession:
     def watch(self, items: Iterable[pytest.Item]) -> None:
         """Start what the vectors want to be watched from the beginning of the run."""
         for mark in (mark for item in items for mark in item.iter_markers("background")):
-            try:
+            if self.twin.may_watch(client=mark.kwargs["client"]):
                 self.twin.background.start(mark.args[0])
-            except VectorOutcome:
-                continue  # the vector will say why, when it asks
 
     def begin(self, vector: Vector) -> None:
         """Events from now on belong to this vector."""

@@ -33,6 +33,7 @@ from dtc_cli.core.records.cases import Case, judge_answer, load_cases
 from dtc_cli.harness import expect
 from dtc_cli.harness.background import Scene, Watch
 from dtc_cli.harness.outcomes import Blocked, NotApplicable, NotTested, Tolerated, Violation
+from dtc_cli.harness.own_client import Part
 from dtc_cli.harness.twin import Twin
 from dtc_cli.paths import SUITES
 
@@ -50,6 +51,7 @@ __all__ = [
     "NotApplicable",
     "NotTested",
     "Outcome",
+    "Part",
     "Received",
     "Scene",
     "StreamLink",
@@ -73,12 +75,16 @@ RECORD_VECTORS = SUITES / "phase1" / "vectors"
 """The folder of record vectors, found from a checkout and from an installed wheel alike."""
 
 
-def background(watch: Watch) -> pytest.MarkDecorator:
+def background(watch: Watch, *, client: bool = False) -> pytest.MarkDecorator:
     """Mark a vector that judges what a watch saw: it runs beside the other vectors from the run's beginning.
 
     The vector gets what the watch returned from `twin.observed(watch)`.
+
+    Args:
+        watch: what to watch.
+        client: it needs the target's own client; without one it is not started.
     """
-    return pytest.mark.background.with_args(watch)
+    return pytest.mark.background.with_args(watch, client=client)
 
 
 def signed(twin: Twin, message: Mapping[str, Any]) -> bytes:

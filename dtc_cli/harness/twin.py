@@ -34,6 +34,7 @@ from dtc_cli.harness.background import Background, Scene, Watch
 from dtc_cli.harness.clock import RunClock
 from dtc_cli.harness.journal import Journal
 from dtc_cli.harness.outcomes import NotTested
+from dtc_cli.harness.own_client import perform
 from dtc_cli.harness.programme import OwnRun
 from dtc_cli.harness.scratch import Scratch
 
@@ -132,6 +133,12 @@ class Twin:
             ("mqtt", target.mqtt_url, target.mqtt_tls),
         )
         return {name: Door(url, files) for name, url, files in places if url}
+
+    def may_watch(self, *, client: bool) -> bool:
+        """Whether the target has what a watch needs: a client, or a live door."""
+        if client:
+            return self.target.client is not None
+        return "stream" in self.doors or "mqtt" in self.doors
 
     def observed(self, watch: Watch) -> Any:
         """What a watch in the background saw; waits for its end (see `suite.background`)."""
@@ -282,12 +289,14 @@ class Twin:
             for port in ports:
                 port.close()
 
+        client = self.target.client or ()
         scene = Scene(
             lambda: opened(self._stream_on(Track("stream", notebook))),
             lambda: opened(self._mqtt_on(Track("mqtt", notebook))),
             lambda: self._raw_on(Track("raw", notebook)),
             self.run_id,
             self.target.city,
+            lambda part, seconds, enough=None: perform(client, part, seconds, stop, enough),
             stop.wait,
         )
         return scene, notebook.lines, close

@@ -30,7 +30,8 @@ def put(
         **members,
     )
     session.link.send_binary(change(data) if change else data)
-    refused = session.refusal(0.7)
+    session.send("PING")  # its answer tells that the frame has been dealt with
+    refused = session.refusal(of={"PONG"}) or session.refusal(0.15)
     session.close()
     return sensor, mine, refused
 

@@ -358,7 +358,7 @@ def test_receive_maximum_is_honoured(twin: Twin, maximum: int) -> None:
         if speaker.reply("PUBACK") is None:
             break
     speaker.close()
-    got = silent.messages(1.5)
+    got = silent.messages(0.8)
     silent.link.drop()
     ids = {one.packet.id for one in got if one.packet.qos}
     if not ids:
@@ -418,7 +418,7 @@ def test_no_packet_above_the_clients_limit_is_sent(twin: Twin, limit: int) -> No
     speaker = broker.connect(twin, f"above-speaker-{limit}")
     payload, _ = big(twin, sensor, limit + 40_000)
     speaker.published(readings.topic(twin, sensor), payload, qos=1)
-    got = ears.messages(1.0)
+    got = ears.messages(0.7)
     largest = max((one.packet.size for one in got), default=0)
     over = ears.ended
     speaker.link.drop()

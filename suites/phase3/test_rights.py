@@ -141,7 +141,7 @@ def test_what_a_caller_may_not_say_reaches_nobody(twin: Twin, door: str, where: 
     ears.subscribed((f"city/{twin.target.city}/#", 0))
     spoken(twin, door, role, topic, payload)
     needle = json.dumps(mine["value"]).encode()
-    got = [one.packet.topic for one in ears.messages(1.0) if needle in one.packet.payload]
+    got = [one.packet.topic for one in ears.messages(0.5) if needle in one.packet.payload]
     ears.close()
     expect.that(
         not got,

@@ -267,7 +267,8 @@ def test_nothing_comes_after_unsubscribe(twin: Twin, form: str) -> None:
     if not session.publishes(wia.DELIVERY_S, lambda one: readings.about(one, sensor), most=1):
         raise Blocked("DTC-P3-011", "no message comes before UNSUBSCRIBE")
     session.send("UNSUBSCRIBE", {"topics": [where] if form == "texts" else [{"topic": where, "qos": 0}]})
-    session.publishes(1.0)
+    session.reply({"UNSUBACK", "PUBACK", "ERROR"}, within_s=0.5)
+    session.publishes(0.1)
     refused = any(one.get("type") == "ERROR" for one in session.heard)
     mine = readings.measurement(twin)
     readings.post(twin, sensor, mine)
@@ -358,7 +359,7 @@ def _heard(twin: Twin, how: str) -> bool:
     levels = str(seen[0].get("topic", "")).split("/")
     if len(levels) != 6 or levels[5] != "temperature":
         raise Blocked("DTC-P3-061", f"the topic of a reading is {seen[0].get('topic')}")
-    got = session.publishes(0.7, lambda one: readings.about(one, sensor, mine["value"]), most=1)
+    got = session.publishes(0.35, lambda one: readings.about(one, sensor, mine["value"]), most=1)
     session.close()
     witness.close()
     if MATCHES[how][1]:

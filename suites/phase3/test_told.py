@@ -88,7 +88,7 @@ def test_a_reading_on_a_topic_of_another_shape_reaches_nobody(twin: Twin, levels
     speaker, mine = broker.connect(twin, "shapes-speaker"), readings.measurement(twin)
     topic = levels.replace("{city}", twin.target.city).replace("{id}", sensor)
     speaker.publish(topic, readings.body(sensor, mine), qos=1)
-    got = ears.messages(1.0, readings.on_mqtt(sensor, mine["value"]))
+    got = ears.messages(0.5, readings.on_mqtt(sensor, mine["value"]))
     speaker.link.drop()
     ears.close()
     odd = [
@@ -112,7 +112,7 @@ def test_no_update_is_told_without_a_change(twin: Twin) -> None:
     created, _ = twin.scratch.object()
     ears = events.Ears(twin, "objects/#")
     twin.rest.get(f"/cities/{{city}}/objects/{created}")
-    heard = ears.listen(created, 1.0)
+    heard = ears.listen(created, 0.5)
     late = [topic for topic in heard.topics if topic.endswith("/updates")]
     # The creation itself may still be on its way when the ears open.
     expect.that(len(late) <= 2, "reading an object is told as an update", actual=late, clause="P3 4.2.2")
@@ -308,7 +308,7 @@ def test_live_readings_are_not_retained(twin: Twin) -> None:
     events.reading(twin)
     late = broker.connect(twin, "late")
     late.subscribed((readings.filter_of(twin), 0))
-    got = [one for one in late.messages(1.0, readings.on_mqtt(sensor)) if one.packet.retain]
+    got = [one for one in late.messages(0.5, readings.on_mqtt(sensor)) if one.packet.retain]
     late.close()
     expect.that(not got, "a reading is retained", actual=[one.packet.topic for one in got], clause="P3 4.2.4")
 
@@ -437,7 +437,7 @@ def test_a_change_reaches_both_doors(twin: Twin, kind: str) -> None:
 def test_a_refused_change_is_told_nowhere(twin: Twin) -> None:
     sensor, ears = readings.sensor(twin, "refused"), events.Ears(twin, "sensors/#")
     twin.scratch.post_readings(sensor, [readings.measurement(twin, "temperature", 10_000.0)])
-    heard = ears.listen(sensor, 1.0)
+    heard = ears.listen(sensor, 0.5)
     expect.that(not heard.topics, "a refused reading is published", actual=heard.topics, clause="P3 5.2")
 
 

@@ -13,7 +13,7 @@ Message = dict[str, Any]
 
 VERSION = "1.0.0"  # P3 5.1
 DELIVERY_S = 5.0  # P3 3.1.3
-SILENCE_S = 2.0
+SILENCE_S = 1.0
 """Seconds in which nothing must come, where something would come at once."""
 ACKS = {"PUBACK", "PUBREC", "PUBREL", "PUBCOMP"}
 
