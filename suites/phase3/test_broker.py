@@ -18,7 +18,6 @@ from dtc_cli.harness.suite import (
     verifies,
 )
 from suites.phase2.support.tokens import Tokens
-from suites.phase2.support_live import pause
 from suites.phase3.support import broker, readings, wia
 from suites.phase3.support.broker import REFUSED_LOGIN, Client, client_id
 
@@ -269,7 +268,7 @@ def test_a_session_survives_a_drop(twin: Twin, qos: int) -> None:
     first = session(twin, name, clean=True)
     first.subscribed((readings.filter_of(twin), qos))
     first.link.cut()
-    pause(0.2)
+    twin.clock.wait(0.2)
     values = speak(twin, sensor, 1, 3)
     second = session(twin, name, clean=False)
     present = second.link.session_present
@@ -302,7 +301,7 @@ def judge_all_there(values: list[float], got: list[Arrived], what: str, *, claus
 def test_clean_start_ends_the_session(twin: Twin) -> None:
     name = "clean-start"
     session(twin, name, clean=True).link.cut()
-    pause(0.1)
+    twin.clock.wait(0.1)
     second = session(twin, name, clean=True)
     present = second.link.session_present
     second.close()
@@ -319,7 +318,7 @@ def test_clean_start_ends_the_session(twin: Twin) -> None:
 def test_a_session_without_expiry_ends_with_its_connection(twin: Twin) -> None:
     name = "no-expiry"
     session(twin, name, clean=True, expiry=0).link.cut()
-    pause(0.3)
+    twin.clock.wait(0.3)
     second = session(twin, name, clean=False, expiry=0)
     present = second.link.session_present
     second.close()
@@ -332,7 +331,7 @@ def test_nothing_is_queued_for_another_client(twin: Twin) -> None:
     first = session(twin, "mine", clean=True)
     first.subscribed((readings.filter_of(twin), 1))
     first.link.cut()
-    pause(0.1)
+    twin.clock.wait(0.1)
     values = speak(twin, sensor, 1)
     other = session(twin, "theirs", clean=False)
     got = other.messages(0.7, readings.on_mqtt(sensor, values[0]))

@@ -3,7 +3,6 @@
 import pytest
 
 from dtc_cli.harness.suite import Blocked, NotApplicable, NotTested, Tolerated, Twin, expect, verifies
-from suites.phase2.support_live import pause
 from suites.phase3.support import readings, wia
 from suites.phase3.support.wia import ACKS, Message, Session, open_session
 from suites.phase3.test_messages import resumable
@@ -132,7 +131,7 @@ def test_a_session_that_is_present_keeps_its_subscriptions(twin: Twin) -> None:
     first = resumable(twin, name)
     first.subscribed((readings.filter_of(twin), 1))
     first.link.cut()
-    pause(0.2)
+    twin.clock.wait(0.2)
     second = resumable(twin, name)
     if not wia.payload_of(second.heard[0]).get("sessionPresent"):
         second.close()

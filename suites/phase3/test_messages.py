@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dtc_cli.harness.suite import Blocked, NotTested, Twin, Violation, catalogue, expect, verifies
-from suites.phase2.support_live import moment, once, pause
+from suites.phase2.support_live import moment, once
 from suites.phase3.support import readings, wia
 from suites.phase3.support.wia import Message, Session, open_session
 
@@ -380,7 +380,7 @@ def test_an_expired_message_is_not_delivered(twin: Twin) -> None:
     first = resumable(twin, name)
     first.subscribed((readings.filter_of(twin), 1))
     first.link.cut()
-    pause(0.3)
+    twin.clock.wait(0.3)
     speaker, dead, alive = open_session(twin), readings.measurement(twin), readings.measurement(twin)
     where = readings.topic(twin, sensor)
     for mine, ttl in ((dead, 1), (alive, 300)):
@@ -388,7 +388,7 @@ def test_an_expired_message_is_not_delivered(twin: Twin) -> None:
         if speaker.reply({"PUBACK"}) is None:
             raise Blocked("DTC-P3-028", "the message is not acknowledged")
     speaker.close()
-    pause(1.7)
+    twin.clock.wait(1.7)
     second = resumable(twin, name)
     if not wia.payload_of(second.heard[0] if second.heard else None).get("sessionPresent"):
         second.subscribed((readings.filter_of(twin), 1))

@@ -16,7 +16,6 @@ from dtc_cli.harness.suite import (
     expect,
     verifies,
 )
-from suites.phase2.support_live import pause
 from suites.phase3.support import broker, readings, wia
 from suites.phase3.support.broker import Client
 from suites.phase3.test_broker import end_session, judge_all_there, session
@@ -110,7 +109,7 @@ def test_what_was_not_acknowledged_comes_again(twin: Twin) -> None:
     speaker.close()
     before = first.messages(wia.DELIVERY_S, readings.on_mqtt(sensor, value), most=1)
     first.link.cut()
-    pause(0.2)
+    twin.clock.wait(0.2)
     if not before:
         raise Blocked("DTC-P3-087", "the message does not come at all")
     second = session(twin, name, clean=False)
@@ -168,7 +167,7 @@ def test_what_was_acknowledged_does_not_come_again(twin: Twin) -> None:
     first.link.ping()
     first.reply("PINGRESP")  # by then the broker has our PUBACK
     first.link.cut()
-    pause(0.2)
+    twin.clock.wait(0.2)
     second = session(twin, name, clean=False)
     after = second.messages(1.0, readings.on_mqtt(sensor, value))
     second.close()
@@ -279,7 +278,7 @@ def test_a_subscriber_whose_line_breaks_gets_each_once(twin: Twin) -> None:
     known = {one.packet.id: one for one in ears.heard if one.kind == "PUBLISH"}
     done = {one.packet.id for one in ears.heard if one.kind == "PUBREL"}
     ears.link.cut()
-    pause(0.2)
+    twin.clock.wait(0.2)
     second = session(twin, name, clean=False)
     if not second.link.session_present:
         raise Blocked("DTC-P3-056", "the session is gone after a drop")
@@ -348,7 +347,7 @@ def test_the_order_holds_across_a_break_of_the_subscriber(twin: Twin) -> None:
     first = session(twin, name, clean=True)
     first.subscribed((readings.filter_of(twin), 2))
     first.link.cut()
-    pause(0.2)
+    twin.clock.wait(0.2)
     speaker, values = broker.connect(twin, "order-break-speaker"), []
     for _ in range(20):
         mine = readings.measurement(twin)

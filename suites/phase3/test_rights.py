@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from dtc_cli.harness.suite import Blocked, NotApplicable, NotTested, Twin, expect, signed, verifies
-from suites.phase2.support_live import pause
 from suites.phase3.support import broker, readings, wia
 from suites.phase3.support.broker import Client
 from suites.phase3.support.wia import Message, Session, open_session
@@ -184,7 +183,7 @@ def test_a_device_within_its_limit_is_served(twin: Twin) -> None:
         answer = device.reply(("PUBACK", "DISCONNECT", "END"))
         if answer is None or answer.kind != "PUBACK" or (answer.packet.reason or 0) >= 0x80:
             refused.append(broker.told(answer))
-        pause(max(0.0, 1.25 / limit))
+        twin.clock.wait(max(0.0, 1.25 / limit))
     device.link.drop()
     expect.that(
         not refused, f"{limit * 0.8:.0f} messages/s are refused", actual=refused[:3], clause="P3 8.3, C-82"
