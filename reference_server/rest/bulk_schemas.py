@@ -55,15 +55,21 @@ SHAPES |= {
     "startImport": (None, 202, "Import"),
     "removeImport": (None, 202, "Import"),
 }
+ROWS = "a FeatureCollection or a record; its rows are judged one by one, later, and named in the job's errors"
 EXAMPLE: dict[str, Any] = {"type": "FeatureCollection", "features": []}
 BODIES: dict[str, Schema] = {
     "startImport": {
-        "application/json": {
-            "schema": {"anyOf": [ref("FeatureCollection"), ref("Record")]},
+        "application/json": {"schema": {**ANY, "description": ROWS}, "example": EXAMPLE},
+        GEOJSON: {
+            "schema": {
+                "type": "object",
+                "required": ["type", "features"],
+                "properties": {"type": {"const": "FeatureCollection"}, "features": {"type": "array"}},
+                "description": ROWS,
+            },
             "example": EXAMPLE,
         },
-        GEOJSON: {"schema": ref("FeatureCollection"), "example": EXAMPLE},
-        NDJSON: {"schema": {"type": "string", "contentMediaType": NDJSON}, "example": ""},
+        NDJSON: {"schema": {"description": "a row in each line"}, "example": ""},  # any bytes: judged by line
     }
 }
 """By operation: the content of a request body that has several forms."""

@@ -75,6 +75,11 @@ FORESEEN: dict[str, list[tuple[str, str]]] = {
     ],  # the coordinate system of the city
     "findRoute": [OUTSIDE, ("INVALID_GEOMETRY", "must be a GeoJSON Point")],
     "analyzeAccessibility": [OUTSIDE, ("INVALID_GEOMETRY", "must be a GeoJSON Point")],
+    "startImport": [
+        ("INVALID_CITY_DATA", ""),  # the header of a record, by rules over several members
+        ("MALFORMED_REQUEST", ""),  # lines of JSON are JSON
+        ("VALIDATION_ERROR", ""),  # what is neither a record nor a FeatureCollection
+    ],
     "stream": [("UPGRADE_REQUIRED", "")],  # a WebSocket: the schema has no word for the upgrade
     "staResource": [("INVALID_PARAMETERS", "")],  # expressions have a grammar of their own
     "ogcItems": [
@@ -84,6 +89,13 @@ FORESEEN: dict[str, list[tuple[str, str]]] = {
         ("INVALID_PARAMETERS", "the interval ends before"),
     ],
 }
+
+
+@schemathesis.serializer("application/x-ndjson")
+def lines_of_json(ctx: Any, value: Any) -> bytes:
+    """What is generated as text is sent as it is."""
+    return value.encode("utf-8", "replace") if isinstance(value, str) else json.dumps(value).encode()
+
 
 accepted: Counter[str] = Counter()
 NO_REQUEST = (401, 403, 404, 409, 429)
