@@ -188,7 +188,7 @@ def operation(route: Route) -> dict[str, Any]:
             "description": route.summary,
             "content": {kind: {"schema": {"type": "object"}}},
         }
-    if route.operation in ("metrics", "docs"):
+    if route.operation in MEDIA:
         shown["responses"]["200"] = {
             "description": "Text",
             "content": {MEDIA[route.operation]: {"schema": TEXT}},
@@ -207,7 +207,7 @@ FORM: Schema = {
         **dict.fromkeys(("client_id", "client_secret", "scope"), TEXT),
     },
 }
-MEDIA = {"metrics": "text/plain", "docs": "text/html"}
+MEDIA = {"metrics": "text/plain", "docs": "text/html", "live": "text/html"}
 
 
 def parameters(route: Route) -> Iterable[dict[str, Any]]:
