@@ -1,8 +1,9 @@
 """The black box of a run: every exchange on disk, redacted, in a hash chain, the moment it happened."""
 
+import json
 import threading
 import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ import msgspec
 from dtc_cli.clients.redaction import Redactor
 from dtc_cli.core.canonical import canonical_json, sha256_hex
 from dtc_cli.core.chain import SpanDigest, link
-from dtc_cli.core.runfolder import BODIES, EVENTS
+from dtc_cli.core.runfolder import BODIES, EVENTS, whole_lines
 
 
 class Span(msgspec.Struct, frozen=True):
@@ -44,12 +45,26 @@ class Recorder:
         """The vector that is being judged; written into each event."""
         self._bodies = folder / BODIES
         self._bodies.mkdir(parents=True, exist_ok=True)
-        self._file = (folder / EVENTS).open("ab")
         self._start = time.monotonic_ns()
+        self._go_on(folder / EVENTS)
+        self._file = (folder / EVENTS).open("ab")
         self._lock = threading.Lock()
         self._began = 0
         self._digest = SpanDigest()
         self._attempts: list[dict[str, Any]] = []
+
+    def _go_on(self, events: Path) -> None:
+        """Continue the chain of a run that is taken up again; its clock has gone on meanwhile."""
+        last = b""
+        for line in whole_lines(events):
+            last = line
+            self.head = link(line)
+            self.count += 1
+        if last:
+            event = json.loads(last)
+            gone = datetime.now(UTC) - datetime.fromisoformat(event["tUtc"])
+            since_us = event["tMonoUs"] + max(0, gone // timedelta(microseconds=1))
+            self._start -= since_us * 1000
 
     def begin(self, vector: str) -> None:
         """Events from now on belong to this vector."""

@@ -43,8 +43,11 @@ class Tape:
         self._run = run
         self._recorder = recorder
         self._events: dict[str, deque[Event]] = {}
+        ranges = {line.vector: line.events for line in run.lines}
         for event in run.events():
-            if event["vector"] is not None:
+            # Of a vector that was cut off and judged anew, what was asked when it was judged.
+            first, last = ranges.get(event["vector"], (0, -1))
+            if event["vector"] is not None and first <= event["seq"] <= last:
                 self._events.setdefault(event["vector"], deque()).append(event)
 
     def next(self, kind: str, what: str, fits: Callable[[Event], bool] = lambda _: True) -> Event:

@@ -36,13 +36,15 @@ REPORTS = {
 HELP = """Judge a twin, write the report and sign what was found.
 
 The twin is the one that TARGET describes, or the bundled one with --reference. A failed run is reported
-and signed like a passed one.
+and signed like a passed one. --resume takes up a run that was interrupted or killed: what it judged stands,
+its level, seed and nonce stay. It is refused when the target, the suites or the standard have changed.
 
 \b
 Examples:
   dtc certify target.yaml --level silver --out runs/
   dtc certify --reference --level bronze --json
   dtc certify target.yaml --seed 7        the same requests as another run with seed 7
+  dtc certify target.yaml --resume runs/20260101T120000Z-0190a1b2
 
 \b
 Exit codes: 0 level reached, 1 a MUST failed or the level is not reached, 2 a file or option is not valid,
@@ -68,10 +70,16 @@ def certify(
     signer: signers.Command = None,
     signer_key: signers.CommandKey = None,
     nonce: Annotated[str | None, typer.Option(help="Nonce of whoever asked for the run (base64url).")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Take up the run in this folder where it stopped.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """See HELP."""
     wanted = level_named(level)
+    if resume is not None:
+        _resume(target, resume, seed, nonce, _signer(key, passphrase_file, signer, signer_key), json=json)
+        return
     if (target is None) != reference:
         raise DtcError(
             "usage",
@@ -101,6 +109,60 @@ def certify(
 certify.__doc__ = HELP
 
 
+def _resume(
+    target: Path | None, folder: Path, seed: int | None, nonce: str | None, signer: "Signer", *, json: bool
+) -> None:
+    """Judge what an interrupted run has left, then report and sign as `certify` does."""
+    if target is None or seed is not None or nonce is not None:
+        raise DtcError(
+            "usage",
+            "a run is resumed with its target file, and keeps its seed and nonce",
+            where="dtc certify --resume",
+            hint=f"dtc certify target.yaml --resume {folder}",
+        )
+    from dtc_cli.commands.doctor import print_check
+    from dtc_cli.core.target import load
+    from dtc_cli.harness import doctor
+    from dtc_cli.harness import resume as resuming
+    from dtc_cli.harness.replayed import judged
+    from dtc_cli.harness.runner import Run
+
+    recorded = resuming.read(folder)
+    described = load(target)
+    console.status(f"preflight of {described.name}")
+    claimed = level_named(recorded.run["level"]["claimed"])
+    diagnosis = doctor.examine(described, claimed, tell=lambda check: None if json else print_check(check))
+    doctor.refuse(diagnosis)
+    resuming.compare(recorded, described, diagnosis)
+    resuming.prepare(recorded)
+    run = Run.taken_up(described, recorded)
+    done = len(judged(recorded))
+    console.status(f"judging the other {len(run.plan.vectors) - done} of {len(run.plan.vectors)} vectors")
+    _watched(run, len(run.plan.vectors) - done)
+    report, package = _publish(run, folder.resolve().parent, signer)
+    code = _result(report, package, run.folder, json=json)
+    if code is not ExitCode.OK:
+        raise typer.Exit(int(code))
+
+
+def _watched(run: "Run", vectors: int) -> None:
+    """Judge; Ctrl-C closes the run folder before it goes up."""
+    from dtc_cli.commands.progress import shown
+
+    try:
+        shown(run.judge(), vectors)
+    except KeyboardInterrupt:
+        console.status("stopping: the present vector ends, and what was created is taken back")
+        run.interrupt()
+        raise DtcError(
+            "interrupted",
+            "interrupted; what was judged is kept",
+            where=str(run.folder),
+            hint=f"dtc certify {run.target.source} --resume {run.folder}",
+            exit_code=ExitCode.INTERRUPTED,
+        ) from None
+
+
 def judge(
     file: Path,
     level: "Level",
@@ -116,7 +178,6 @@ def judge(
 ) -> "Run":
     """Preflight and run; Ctrl-C closes the run folder before it goes up."""
     from dtc_cli.commands.doctor import print_check
-    from dtc_cli.commands.progress import shown
     from dtc_cli.core.target import load
     from dtc_cli.harness import doctor
     from dtc_cli.harness.runner import Run
@@ -138,18 +199,7 @@ def judge(
         mode=mode,
     )
     console.status(f"judging {len(run.plan.vectors)} vectors into {run.folder} (seed {seed})")
-    try:
-        shown(run.judge(), len(run.plan.vectors))
-    except KeyboardInterrupt:
-        console.status("stopping: the present vector ends, and what was created is taken back")
-        run.interrupt()
-        raise DtcError(
-            "interrupted",
-            "interrupted; what was judged is kept",
-            where=str(run.folder),
-            hint=f"dtc report {run.folder}",
-            exit_code=ExitCode.INTERRUPTED,
-        ) from None
+    _watched(run, len(run.plan.vectors))
     return run
 
 

@@ -16,6 +16,7 @@ import msgspec
 
 from dtc_cli.clients.answer import Answer, TargetMisbehaves, TargetUnreachable
 from dtc_cli.clients.documents import files
+from dtc_cli.clients.rest import quote
 from dtc_cli.clients.validator import ValidatorFailed
 from dtc_cli.core.canonical import canonical_json, sha256_hex
 from dtc_cli.core.catalogue import load as catalogue
@@ -281,8 +282,11 @@ class _Examination:
         for role in self.twin.credentials.roles:
             if role == "admin":
                 continue
+            # A key of another city only is asked about there: what it may do here is left to the suites.
+            elsewhere = self.target.other_city if role == "other_city" else None
+            path = f"/cities/{quote(elsewhere)}" if elsewhere else "/cities/{city}"
             try:
-                answer = self.twin.rest.get("/cities/{city}", as_=role)
+                answer = self.twin.rest.get(path, as_=role)
             except (TargetUnreachable, TargetMisbehaves) as problem:
                 yield Check(f"{role} key", "warn", str(problem))
                 continue

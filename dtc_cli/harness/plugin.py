@@ -178,7 +178,8 @@ class RunSession:
 
     def __init__(self, folder: Path, target: Path, *, progress: bool) -> None:
         prepared = read(folder)
-        self.expected = {vector.id for vector in prepared.vectors}
+        # What a run that is taken up again has judged already stands.
+        self.expected = {vector.id for vector in prepared.vectors} - {line.vector for line in prepared.lines}
         self._folder = folder
         self.twin = self.open_twin(target, prepared.run)
         self._requirements: dict[str, Requirement] = {entry.id: entry for entry in prepared.requirements}

@@ -22,7 +22,7 @@ from dtc_cli.core.runfolder import EVENTS, MATRIX, REQUIREMENTS, RUN, VECTORS, R
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
 from dtc_cli.harness import identity
-from dtc_cli.harness.replayed import CHANGED, judged
+from dtc_cli.harness.replayed import CHANGED, PART, judged
 from dtc_cli.harness.runner import LOG, PARTS
 from dtc_cli.paths import SUITES
 
@@ -86,8 +86,11 @@ def replay(folder: Path, watch: Callable[[Iterator[dict[str, Any]], int], None])
         again = Path(name)
         for file in (RUN, VECTORS, REQUIREMENTS):
             shutil.copyfile(folder / file, again / file)
-        watch(_judge(folder, again), len(lines))
-        changed: dict[str, str] = json.loads((again / CHANGED).read_bytes())
+        changed: dict[str, str] = {}
+        for part in parts(recorded):
+            (again / PART).write_text(json.dumps(part), encoding="utf-8")
+            watch(_judge(folder, again), len(part))
+            changed |= json.loads((again / CHANGED).read_bytes())
         replayed = {line.vector: line for line in runfolder.read(again).lines}
     return Replay(
         run=recorded.run["runId"],
@@ -98,6 +101,21 @@ def replay(folder: Path, watch: Callable[[Iterator[dict[str, Any]], int], None])
     )
 
 
+def parts(recorded: RunFolder) -> list[list[str]]:
+    """The judged vectors of each sitting of the run, in their order; several when it was taken up again.
+
+    What a fixture made for several vectors was made anew in each sitting.
+    """
+    starts = [event["seq"] for event in recorded.events() if event["kind"] == "note" and "resumed" in event]
+    found: list[list[str]] = [[]]
+    for line in judged(recorded):
+        first, last = line.events
+        if last >= first and len(found) <= len(starts) and first > starts[len(found) - 1]:
+            found.append([])
+        found[-1].append(line.vector)
+    return found
+
+
 def check(recorded: RunFolder) -> None:
     """Make sure that the evidence is what the run wrote, and all of it.
 
@@ -106,6 +124,7 @@ def check(recorded: RunFolder) -> None:
             `evidence-missing` when a body or the description of the target is not there (exit 6).
     """
     run, spans, noted = recorded.run, dict[str, SpanDigest](), False
+    ranges = {line.vector: line.events for line in recorded.lines}
     head = genesis(run["nonce"], run["runId"], run["standard"]["catalogueDigest"], run["profile"]["digest"])
     count = 0
     for line in runfolder.whole_lines(recorded.path / EVENTS):
@@ -115,7 +134,9 @@ def check(recorded: RunFolder) -> None:
         head, count = link(line), count + 1
         noted = noted or (event["kind"] == "note" and "target" in event)
         if event["vector"] is not None:
-            spans.setdefault(event["vector"], SpanDigest()).add(event)
+            first, last = ranges.get(event["vector"], (0, -1))
+            if first <= event["seq"] <= last:
+                spans.setdefault(event["vector"], SpanDigest()).add(event)
             for digest in filter(None, (event.get("reqDigest"), event.get("respDigest"))):
                 _check_body(recorded, digest)
     if run.get("events") and (run["events"]["count"], run["events"]["head"]) != (count, head):

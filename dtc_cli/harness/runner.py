@@ -22,7 +22,7 @@ from dtc_cli.core import runfolder, selection
 from dtc_cli.core.catalogue import load as catalogue
 from dtc_cli.core.model import LEVELS, Level, Outcome
 from dtc_cli.core.plan import Plan
-from dtc_cli.core.runfolder import END, MATRIX, REQUIREMENTS, RUN, VECTORS
+from dtc_cli.core.runfolder import END, MATRIX, REQUIREMENTS, RUN, VECTORS, RunFolder
 from dtc_cli.core.target import Target
 from dtc_cli.core.target import load as load_target
 from dtc_cli.errors import DtcError
@@ -77,13 +77,33 @@ class Run:
         self._child: subprocess.Popen[str] | None = None
         self._write_folder()
 
+    @classmethod
+    def taken_up(cls, target: Target, recorded: RunFolder) -> "Run":
+        """A run that was interrupted, ready to judge the rest; `harness.resume` says whether it may be."""
+        run = cls.__new__(cls)
+        document = recorded.run
+        run.target, run.id, run.folder = target, document["runId"], recorded.path
+        run.plan = Plan(
+            level=Level(document["level"]["claimed"]),
+            requirements=recorded.requirements,
+            vectors=recorded.vectors,
+            excluded=recorded.excluded,
+        )
+        run.stopped_by = run._baseline = run._child = None
+        run._fail_fast = False
+        run._document = {**document, "status": "running", "finishedAt": None, "events": None}
+        gone = datetime.now(UTC) - datetime.fromisoformat(document["startedAt"])
+        run._start = time.monotonic() - gone.total_seconds()
+        run._write_run()
+        return run
+
     def judge(self) -> Iterator[dict[str, Any]]:
         """Run the suites in a child process; yields its progress events as they come.
 
         Raises:
             DtcError: `suite-crashed` (exit 70) when the child ended without judging.
         """
-        log = (self.folder / LOG).open("w", encoding="utf-8")
+        log = (self.folder / LOG).open("a", encoding="utf-8")
         with log:
             self._child = subprocess.Popen(  # noqa: S603 - our own interpreter and suites
                 self._command(),

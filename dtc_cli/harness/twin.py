@@ -235,14 +235,18 @@ class Twin:
     def note_target(self) -> None:
         """Record what a replay needs to know of the target file; no secret is in it."""
         kept = shape(self.target, self.credentials.secrets)
-        self.recorder.event("note", target={name: self._redacted(value) for name, value in kept.items()})
+        told = {name: self._redacted(value) for name, value in kept.items()}
+        again = {"resumed": True} if self.recorder.count else {}
+        self.recorder.event("note", target=told, **again)
 
     def _redacted(self, value: Any) -> Any:
         redact = self.recorder.redactor.text
         return redact(value) if isinstance(value, str) else json.loads(redact(json.dumps(value)))
 
     def _clean(self) -> list[str]:
-        return self.scratch.clean() if "scratch" in self.__dict__ else []
+        # Also what an earlier sitting of this run left, when it was killed.
+        left = self._rest is not None and bool(self.journal.open_items())
+        return self.scratch.clean() if left or "scratch" in self.__dict__ else []
 
     def _track(self, kind: str) -> Track:
         return Track(kind, self.recorder)

@@ -19,6 +19,8 @@ CLAUSE = "P2 4.3, C-17"
 REACH = 22
 """The test field has so many units across and up; the box in its middle is 4..8."""
 TRIES = 400
+KINDS = {"Point": "Utility", "LineString": "Road"}
+"""Types that the geometries of the field fit; a Park for areas."""
 
 
 class Field:
@@ -34,7 +36,7 @@ class Field:
         self.sample = Sample("", {})
         bodies = {}
         for name, geometry in self._shapes().items():
-            kind = "Park" if geometry["type"].endswith("Polygon") else "Utility"
+            kind = KINDS.get(geometry["type"], "Park")
             body = {**twin.scratch.body(kind, dtcField=name), "geometry": geometry}
             created, _ = twin.scratch.object(body)
             bodies[created] = body

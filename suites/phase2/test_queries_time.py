@@ -11,6 +11,7 @@ from suites.phase2.support.dataset import Sample
 from suites.phase2.support.lists import OBJECTS, items_of, need_items, page
 from suites.phase2.support.replies import BAD_REQUEST, admitted, refused, set_up
 from suites.phase2.support.values import moment, within
+from suites.phase2.support_live import eventually
 
 CLAUSE = "P2 5.2, C-43"
 STEP = timedelta(milliseconds=20)
@@ -44,6 +45,7 @@ def pair(twin: Twin) -> Pair:
         if first is None or second is None:
             raise Blocked("DTC-P2-021", "objects do not tell metadata.lastUpdated")
         if second - first >= STEP:
+            eventually(twin, lambda: {earlier, later} <= listed(twin, mark), within_s=2)
             return Pair(earlier, later, mark, first + (second - first) / 2)
     raise Blocked("DTC-P2-023", "metadata.lastUpdated does not advance with a PATCH")
 
@@ -98,3 +100,9 @@ def ids(twin: Twin, pair: Pair, params: dict[str, str]) -> set[str]:
     admitted(answer)
     expect.status(answer, {200}, clause=CLAUSE)
     return {str(item.get("id")) for item in need_items(answer)}
+
+
+def listed(twin: Twin, mark: str) -> set[str]:
+    """The ids of the pair that the list gives without a temporal filter."""
+    answer = page(twin, {"properties.dtcMark": mark, "limit": 100})
+    return {str(item.get("id")) for item in (items_of(answer) if answer.ok else None) or ()}
