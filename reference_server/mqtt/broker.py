@@ -41,6 +41,9 @@ class Hub(Protocol):
     def ingest(self) -> Ingest:
         """Takes what clients publish."""
 
+    async def latest(self, caller: Principal, pattern: str) -> list[Message]:
+        """The newest reading of each sensor's parameter that a filter matches."""
+
 
 class Client(Link, Protocol):
     """A connection as the broker sees it."""
@@ -195,6 +198,13 @@ class Broker:
             return
         identifiers = () if subscription.identifier is None else (subscription.identifier,)
         for message in self.hub.bus.retained.matching(subscription.pattern):
+            qos = min(message.qos, subscription.qos)
+            session.deliver(Delivery(message, qos, retain=True, identifiers=identifiers))
+
+    async def show_latest(self, session: Session, principal: Principal, subscription: Subscription) -> None:
+        """Send the newest readings of a subscription that asked for them, as if they had been retained."""
+        identifiers = () if subscription.identifier is None else (subscription.identifier,)
+        for message in await self.hub.latest(principal, subscription.pattern):
             qos = min(message.qos, subscription.qos)
             session.deliver(Delivery(message, qos, retain=True, identifiers=identifiers))
 

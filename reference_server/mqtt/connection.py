@@ -38,6 +38,8 @@ LINGER_S = 5.0
 """How long a client may take to read its last bytes."""
 MAX_PENDING = 4000
 """Messages of a client that wait for their commit before its socket is not read any further."""
+LATEST = ("latest", "true")
+"""User property of a SUBSCRIBE that asks for the newest reading of each sensor, which are not retained."""
 CLOGGED_BYTES = 256 * 1024
 """Unsent bytes at which a client counts as slow: QoS 0 messages pass it by, others wait in its session."""
 
@@ -78,6 +80,7 @@ class Connection(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._ended = False
         self._paused = False
+        self._tasks: set[asyncio.Task[None]] = set()
         self._old = False
         """Whether the client speaks MQTT 3.1.1."""
 
@@ -97,10 +100,16 @@ class Connection(asyncio.Protocol):
         """Leave the session to itself, and say the client's will if it has one."""
         self._ended = True
         self._live.discard(self)
+        for task in self._tasks:
+            task.cancel()
         if self._timer is not None:
             self._timer.cancel()
         if self.session is not None:
             self.broker.leave(self.session, self, self.principal)
+
+    def abort(self) -> None:
+        """Hang up without waiting for anything."""
+        self._transport.abort()
 
     def pause_writing(self) -> None:
         """The client reads more slowly than it is written to."""
@@ -115,6 +124,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         """Handle every packet that is complete."""
         self._heard = self._loop.time()
+        if self._ended:
+            return
         if self._buffer:
             self._buffer += data
             data = bytes(self._buffer)
@@ -224,8 +235,15 @@ class Connection(asyncio.Protocol):
 
     def _close(self) -> None:
         self._flush()
+        if self._ended:
+            return
         self._ended = True
-        self._transport.close()
+        # What the client still sends is read and thrown away: closing over unread bytes resets the
+        # connection, and the client would lose the packet that says why.
+        if self._transport.can_write_eof():
+            self._transport.write_eof()
+        else:
+            self._transport.close()
         if self._timer is not None:
             self._timer.cancel()
         self._timer = self._loop.call_later(LINGER_S, self._transport.abort)  # it may not read what is left
@@ -402,6 +420,11 @@ class Connection(asyncio.Protocol):
         for _, subscription, new in granted:
             if subscription is not None:
                 self.broker.show_retained(session, subscription, new=new)
+                if LATEST in packet.user_properties and subscription.group is None:
+                    shown = self.broker.show_latest(session, self.principal, subscription)
+                    task = self._loop.create_task(shown)
+                    self._tasks.add(task)
+                    task.add_done_callback(self._tasks.discard)
 
     def on_unsubscribe(self, packet: mqtt5.UnsubscribePacket) -> None:
         """End subscriptions."""

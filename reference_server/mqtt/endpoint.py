@@ -10,6 +10,7 @@ from reference_server.mqtt.broker import Broker
 from reference_server.mqtt.connection import Connection
 
 BACKLOG = 2048
+GOODBYE_S = 0.5
 
 
 def may_be_plain(host: str) -> bool:
@@ -44,7 +45,13 @@ class Endpoint:
         self._broker.close()
         if self._server is not None:
             self._server.close()
-            await self._server.wait_closed()
-        # an ended connection is gone one turn of the loop later, or after it was aborted
+        # clients may read their goodbye and hang up; nobody waits for those who do not
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + GOODBYE_S
         while self._live:
+            if loop.time() > deadline:
+                for connection in list(self._live):
+                    connection.abort()
             await asyncio.sleep(0.01)
+        if self._server is not None:
+            await self._server.wait_closed()

@@ -113,11 +113,17 @@ class Client:
             return reason
 
     def subscribe(
-        self, *patterns: str, qos: int = 2, identifier: int | None = None, **options: Any
+        self,
+        *patterns: str,
+        qos: int = 2,
+        identifier: int | None = None,
+        latest: bool = False,
+        **options: Any,
     ) -> list[int]:
         """The reason codes of a SUBSCRIBE."""
+        asked = [("latest", "true")] if latest else None
         filters = [mqtt5.TopicFilter(one, max_qos=mqtt5.QoS(qos), **options) for one in patterns]
-        self.send(mqtt5.SubscribePacket(7, filters, subscription_id=identifier))
+        self.send(mqtt5.SubscribePacket(7, filters, subscription_id=identifier, user_properties=asked))
         return [int(code) for code in self.get(mqtt5.SubAckPacket).reason_codes]
 
     def publish(

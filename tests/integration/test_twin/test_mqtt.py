@@ -489,6 +489,21 @@ def test_a_reading_is_committed_stored_once_and_seen_everywhere(twin: Twin, clie
     assert (got.message_expiry_interval, got.content_type, got.retain) == (300, "application/json", False)
 
 
+def test_the_newest_readings_come_to_those_who_ask(twin: Twin, client: Open) -> None:
+    sensor = sensor_of(twin)
+    pattern = f"city/{CITY}/sensors/environmental/{sensor['id']}/+"
+    silent = client()
+    silent.subscribe(pattern)
+    assert silent.rest() == []
+    asking = client()
+    asking.subscribe(pattern, latest=True)
+    got = published(asking)
+    assert got.retain
+    newest = twin.get(f"/sensors/{sensor['id']}")
+    assert json.loads(got.payload)["sensorId"] == newest["id"]
+    assert json.loads(got.payload)["measurements"]
+
+
 @pytest.mark.parametrize("body", [b"23.5", b"", b"{", b'{"sensorId":"x"}', b"\xff\xfe"])
 def test_what_is_no_reading_is_refused(twin: Twin, client: Open, body: bytes) -> None:
     sensor = sensor_of(twin)
