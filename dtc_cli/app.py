@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from dtc_cli import __version__, console
-from dtc_cli.commands import attest, badge, certificate, certs, ci, keys, load, registry, trust
+from dtc_cli.commands import attest, badge, case, certificate, certs, ci, keys, load, registry, trust
 from dtc_cli.commands.audit import audit
 from dtc_cli.commands.bundle import bundle
 from dtc_cli.commands.certify import certify
@@ -67,6 +67,7 @@ app.add_typer(attest.app, name="attest")
 app.add_typer(registry.app, name="registry")
 app.add_typer(certificate.app, name="certificate")
 app.add_typer(badge.app, name="badge")
+app.add_typer(case.app, name="case")
 app.add_typer(ci.app, name="ci")
 
 

@@ -24,7 +24,7 @@ PLACES = {
     "jenkins": Path("Jenkinsfile.dtc"),
 }
 """Build server to the file that it reads, seen from the root of a repository."""
-TEMPLATES = PACKAGE / "spec" / "ci"
+TEMPLATES = PACKAGE / "commands" / "templates" / "ci"
 
 INIT_HELP = """Write a ready job that judges your twin on each change and keeps the signed package.
 
