@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import os
+import resource
 import shutil
 import signal
 import socket
@@ -34,6 +35,8 @@ STOP_GRACE_S = 5
 
 def run(settings: Settings) -> int:
     """Serve until told to stop; the exit code of the process."""
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a connection of the stream takes a file each
     if settings.db is not None:
         settings.db.parent.mkdir(parents=True, exist_ok=True)
         return _run(settings, settings.db)

@@ -109,9 +109,7 @@ def write(path: Path, settings: Settings, addresses: Addresses, secrets: Mapping
         "declares": declared(settings),
         "provoke": provoked(settings.city),
     }
-    doors = {"mqtt": addresses.mqtt}
-    if settings.tls_cert is not None:  # Silver is judged without one
-        doors["stream"] = addresses.stream
+    doors = {"mqtt": addresses.mqtt, "stream": addresses.stream}
     document |= {name: {"url": url} for name, url in doors.items() if url is not None}
     document["limits"] = {
         role: {"messages_per_s": one.messages, "bytes_per_s": one.bytes} for role, one in ALLOWANCES.items()

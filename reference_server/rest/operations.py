@@ -41,6 +41,13 @@ async def metrics(call: Call) -> Reply:
             n = sum(int(value) for name, value in counters.items() if name.startswith(f"{kind}:"))
             lines.append(f'dtc_twin_entities{{city="{city.id}",kind="{kind}"}} {n}')
         lines.append(f'dtc_twin_readings_total{{city="{city.id}"}} {call.world.readings[city.id]}')
+    stream, bus = call.world.stream, call.world.messaging.bus
+    for name, kind, n in (
+        ("dtc_twin_stream_connections", "gauge", len(stream)),
+        ("dtc_twin_stream_too_slow_total", "counter", stream.slow),
+        ("dtc_twin_messages_total", "counter", bus.published),
+    ):
+        lines += [f"# TYPE {name} {kind}", f"{name} {n}"]
     uptime = time.monotonic() - call.world.started
     lines += ["# TYPE dtc_twin_uptime_seconds gauge", f"dtc_twin_uptime_seconds {uptime:.3f}", ""]
     return Reply(200, "\n".join(lines).encode(), media_type=b"text/plain; version=0.0.4; charset=utf-8")

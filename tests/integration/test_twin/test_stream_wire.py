@@ -304,3 +304,17 @@ def test_silent_clients_are_asked_for_a_sign_of_life(start: Any) -> None:
         assert client.frame() == (0x89, b"dtc")
         client.send(10, b"dtc")
         assert client.frame() == (0x89, b"dtc")
+
+
+def test_metrics_count_connections_and_messages(twin: Any) -> None:
+    with stream(twin) as client:
+        client.subscribe(TOPIC)
+        post(twin, reading(13.5))
+        client.hear("PUBLISH")
+        shown = dict(
+            line.rsplit(" ", 1)
+            for line in twin.http.get(f"{twin.origin}/metrics").text.splitlines()
+            if line.startswith("dtc_twin_")
+        )
+    assert int(shown["dtc_twin_stream_connections"]) >= 1
+    assert int(shown["dtc_twin_messages_total"]) >= 1
