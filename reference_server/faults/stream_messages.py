@@ -314,7 +314,7 @@ TABLE: tuple[tuple[str, str, Callable[[], None]], ...] = (
         wrap(Publisher, "said", _without("simulation")),
     ),
     ("087.services", "states of services are not published", wrap(Publisher, "said", _without("service"))),
-    ("087.alerts", "alerts are not raised", wrap(Publisher, "_alarm", nothing)),
+    ("087.alerts", "alerts are not raised", wrap(Publisher, "said", _without("alert"))),
 )
 NAMES: tuple[tuple[str, str, Callable[[], None]], ...] = (
     ("104", "readings are called sensor.data", _named("sensor:data", "sensor.data")),

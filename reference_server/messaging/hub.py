@@ -35,7 +35,7 @@ class Hub:
         self.bus = Bus()
         self.directory = Directory(world)
         self.ingest = Ingest(world, self.bus, self.directory)
-        self.publisher = Publisher(self.bus, self.directory, world.settings.alert_thresholds)
+        self.publisher = Publisher(self.bus, self.directory)
         world.storage.listen(self.publisher.heard)
 
     async def recall(self) -> None:

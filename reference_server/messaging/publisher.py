@@ -1,7 +1,7 @@
 """Committed changes become messages on the topics of P3 4.2.2 with the names of P2 2.2 (C-54; DTC-P3-087)."""
 
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import orjson
@@ -25,10 +25,9 @@ ENDS = ("completed",)
 class Publisher:
     """Listens to the storage and speaks on the bus."""
 
-    def __init__(self, bus: Bus, directory: Directory, thresholds: Mapping[str, float]) -> None:
+    def __init__(self, bus: Bus, directory: Directory) -> None:
         self._bus = bus
         self._directory = directory
-        self._thresholds = thresholds
         self._ids: OrderedDict[str, None] = OrderedDict()
 
     def heard(self, changes: Sequence[Change | Measured]) -> None:
@@ -64,8 +63,6 @@ class Publisher:
             return  # the same readings once more: nothing new to say
         for message in made:
             self._bus.publish(message)
-        if change.stored:
-            self._alarm(names, change.readings)
 
     def _offered(self, offered: Offered) -> list[Message]:
         """The message that a client published; more than one when it held several parameters."""
@@ -93,21 +90,6 @@ class Publisher:
             made.append(message)
         return made
 
-    def _alarm(self, names: Spoken, readings: Sequence[Reading]) -> None:
-        for reading in readings:
-            found = alerts.raised(reading, names.id, names.place, self._thresholds)
-            if found is not None:
-                severity, category, payload = found
-                self._bus.publish(
-                    said(
-                        topics.alert(names.city, severity, category),
-                        payload,
-                        event="alert:created",
-                        qos=alerts.QOS[severity],
-                        source="monitoring-system",
-                    )
-                )
-
     # --- state
 
     def said(self, change: Change) -> list[Message]:
@@ -123,6 +105,8 @@ class Publisher:
             made.append(device_message(city, change.entity, body))
         elif change.kind == "simulation" and body is not None:
             made.append(simulation_message(city, body))
+        elif change.kind == "alert" and body is not None:
+            made.append(alert_message(city, change.entity, body))
         elif change.kind == "service" and body is not None:
             made.append(service_message(city, body, change.at))
         return made
@@ -193,6 +177,14 @@ def simulation_message(city: str, body: dict[str, Any]) -> Message:
     payload = {"simulationId": body["id"], **{name: body[name] for name in names if name in body}}
     event = "simulation:completed" if body["status"] in ENDS else None
     return said(topics.simulation(city, body["id"]), payload, event=event)
+
+
+def alert_message(city: str, alert_id: str, body: dict[str, Any]) -> Message:
+    """An alert that a reading raised, at the QoS of its severity (C-83)."""
+    payload = {"alertId": alert_id, **body}
+    topic = topics.alert(city, body["severity"], body["category"])
+    qos = alerts.QOS[body["severity"]]
+    return said(topic, payload, event="alert:created", qos=qos, source="monitoring-system")
 
 
 def service_message(city: str, body: dict[str, Any], at: int) -> Message:
