@@ -8,6 +8,9 @@ import struct
 import time
 
 import msgspec
+from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 
 from dtc_cli.clients.answer import TargetUnreachable
 from dtc_cli.clients.track import Seen, Track
@@ -38,6 +41,8 @@ class Handshake(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
     cipher: str = ""
     alpn: str = ""
+    key: str = ""
+    """Kind and size of the key in the server's certificate: `RSA 2048`, `EC 256`, `Ed25519`."""
     error: str = ""
     """Why it failed, as the library says it."""
     verify: str = ""
@@ -136,6 +141,7 @@ class Tls:
                         version=tls.version() or "",
                         cipher=cipher[0] if cipher else "",
                         alpn=tls.selected_alpn_protocol() or "",
+                        key=_key(tls.getpeercert(binary_form=True)),
                         answered=answered,
                     )
             except ssl.SSLCertVerificationError as problem:
@@ -220,3 +226,17 @@ def _server_said(data: bytes) -> str | None:
     at = 39 + body[38]
     taken = int.from_bytes(body[at : at + 2])
     return next((name for name, number in SUITES.items() if number == taken), f"suite {taken:#06x}")
+
+
+def _key(certificate: bytes | None) -> str:
+    if not certificate:
+        return ""
+    try:
+        key = x509.load_der_x509_certificate(certificate).public_key()
+    except (ValueError, UnsupportedAlgorithm) as problem:
+        return f"unreadable: {problem}"
+    if isinstance(key, rsa.RSAPublicKey):
+        return f"RSA {key.key_size}"
+    if isinstance(key, ec.EllipticCurvePublicKey):
+        return f"EC {key.key_size}"
+    return type(key).__name__.lstrip("_").removesuffix("PublicKey")

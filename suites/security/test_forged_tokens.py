@@ -1,0 +1,143 @@
+"""Forged bearer tokens are refused (DTC-SEC-002)."""
+
+import base64
+import hashlib
+import hmac
+import json
+from typing import Any
+
+import pytest
+
+from dtc_cli.harness.suite import NotTested, Twin, expect, verifies
+from suites.phase2.support.tokens import Tokens
+from suites.security.support.secret import CLAUSE, Secret
+
+FAR = 4102444800
+"""2100-01-01T00:00:00Z, as a NumericDate."""
+WEAK_SECRETS = ("secret", "changeme", "password", "your-256-bit-secret", "jwt-secret", "")
+CLAIMS = {"sub": "admin", "exp": FAR, "iat": 1735689600, "scope": "read write admin", "role": "admin"}
+
+
+@verifies("DTC-SEC-002", hazard="security")
+def test_a_fresh_token_reads(twin: Twin, tokens: Tokens, secret: Secret) -> None:
+    answer = twin.rest.get(secret.path, as_=tokens.bearer())
+    expect.that(
+        answer.ok and secret.shown_in(answer.body),
+        "a fresh token does not read the object",
+        expected="status 200",
+        actual=f"status {answer.status}, body {answer.excerpt(120)}",
+        clause=CLAUSE,
+    )
+
+
+@verifies("DTC-SEC-002", negative=True, hazard="security")
+@pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "nOnE", ""])
+@pytest.mark.parametrize("signature", ["", "AAAA"], ids=["unsigned", "signed"])
+def test_no_algorithm(twin: Twin, tokens: Tokens, secret: Secret, algorithm: str, signature: str) -> None:
+    header = {**_header(tokens), "alg": algorithm}
+    _judge(
+        twin, tokens, secret, f"{_part(header)}.{_part(_claims(tokens))}.{signature}", f"alg {algorithm!r}"
+    )
+
+
+@verifies("DTC-SEC-002", negative=True, hazard="security")
+@pytest.mark.parametrize("number", range(len(WEAK_SECRETS)))
+def test_a_guessed_secret(twin: Twin, tokens: Tokens, secret: Secret, number: int) -> None:
+    text = _signed(_header(tokens), _claims(tokens), WEAK_SECRETS[number].encode())
+    _judge(twin, tokens, secret, text, "a token signed with a common secret")
+
+
+@verifies("DTC-SEC-002", negative=True, hazard="security")
+@pytest.mark.parametrize("kid", ["/dev/null", "../../../../dev/null", "' OR '1'='1", "unknown-key", ""])
+def test_a_key_id_that_leads_elsewhere(twin: Twin, tokens: Tokens, secret: Secret, kid: str) -> None:
+    text = _signed({**_header(tokens), "alg": "HS256", "kid": kid}, _claims(tokens), b"")
+    _judge(twin, tokens, secret, text, f"a token with the key id {kid!r}")
+
+
+@verifies("DTC-SEC-002", negative=True, hazard="security")
+def test_a_key_that_the_token_brings(twin: Twin, tokens: Tokens, secret: Secret) -> None:
+    key = b"dtc-own-key-0123456789abcdef0123"
+    own = {"kty": "oct", "k": base64.urlsafe_b64encode(key).decode().rstrip("=")}
+    text = _signed({**_header(tokens), "alg": "HS256", "jwk": own}, _claims(tokens), key)
+    _judge(twin, tokens, secret, text, "a token that brings its own key")
+
+
+@verifies("DTC-SEC-002", negative=True, hazard="security")
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"exp": 1},
+        {"exp": FAR, "nbf": FAR},
+        {"aud": "another-service"},
+        {"iss": "https://issuer.example"},
+        {"role": "admin", "scope": "admin", "exp": FAR},
+        {"sub": "somebody-else"},
+    ],
+    ids=["expired", "not-yet", "audience", "issuer", "role", "subject"],
+)
+def test_changed_claims_under_the_old_signature(
+    twin: Twin, tokens: Tokens, secret: Secret, change: dict[str, Any]
+) -> None:
+    parts = tokens.text().split(".")
+    if len(parts) != 3:
+        raise NotTested("the target's tokens are not JWTs: they hold no claims to change")
+    text = f"{parts[0]}.{_part({**_claims(tokens), **change})}.{parts[2]}"
+    _judge(twin, tokens, secret, text, "a token with changed claims")
+
+
+@verifies("DTC-SEC-002", negative=True, hazard="security")
+@pytest.mark.parametrize("how", ["no-signature", "cut", "flipped", "swapped-parts"])
+def test_a_damaged_signature(twin: Twin, tokens: Tokens, secret: Secret, how: str) -> None:
+    parts = tokens.text().split(".")
+    if len(parts) != 3:
+        raise NotTested("the target's tokens are not JWTs: they hold no signature to damage")
+    head, claims, signature = parts
+    # Not the last character: its low bits may be padding, which a lenient decoder rightly ignores.
+    flipped = ("A" if signature[0] != "A" else "B") + signature[1:]
+    texts = {
+        "no-signature": f"{head}.{claims}.",
+        "cut": f"{head}.{claims}.{signature[: len(signature) // 2]}",
+        "flipped": f"{head}.{claims}.{flipped}",
+        "swapped-parts": f"{claims}.{head}.{signature}",
+    }
+    _judge(twin, tokens, secret, texts[how], f"a token with a damaged signature ({how})")
+
+
+def _judge(twin: Twin, tokens: Tokens, secret: Secret, text: str, what: str) -> None:
+    answer = twin.rest.get(secret.path, as_=tokens.credential(text, "token-forged"))
+    secret.judge_hidden(answer, what)
+    expect.that(
+        not answer.ok,
+        f"{what} is accepted",
+        expected="401 with UNAUTHORIZED",
+        actual=f"status {answer.status}",
+        clause=CLAUSE,
+    )
+
+
+def _header(tokens: Tokens) -> dict[str, Any]:
+    return {"alg": "HS256", "typ": "JWT"} | _decoded(tokens, 0) | {"alg": "HS256"}
+
+
+def _claims(tokens: Tokens) -> dict[str, Any]:
+    return {**CLAIMS, **_decoded(tokens, 1), "exp": FAR}
+
+
+def _decoded(tokens: Tokens, place: int) -> dict[str, Any]:
+    """A part of a real token, so that the forgery differs in one point only; empty where there is none."""
+    try:
+        part = tokens.text().split(".")[place]
+        value = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
+    except (NotTested, ValueError, IndexError):
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _signed(header: dict[str, Any], claims: dict[str, Any], key: bytes) -> str:
+    signed = f"{_part(header)}.{_part(claims)}"
+    digest = hmac.new(key, signed.encode(), hashlib.sha256).digest()
+    return f"{signed}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
+
+
+def _part(value: dict[str, Any]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
