@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 
 from reference_server import auth, tls, trace
 from reference_server.errors import ApiError, envelope
-from reference_server.limits import Standing
+from reference_server.limits import FailedLogins, Standing
 from reference_server.rest import routes
 from reference_server.rest.caching import NO_STORE, finished
 from reference_server.rest.call import Call, ClientGoneError, Reply, decoded
@@ -50,6 +50,7 @@ class Api:
         self.world = world
         self._below = Table(routes.below_base())
         self._origin = Table(routes.at_origin())
+        self._failures = FailedLogins()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
@@ -94,8 +95,19 @@ class Api:
         return await self._dispatch(call, self._below.find(below))
 
     def _identify(self, call: Call, extra: dict[str, str]) -> None:
-        call.principal = auth.authenticate(self.world.keyring, call.headers, call.certificate)
+        try:
+            call.principal = auth.authenticate(self.world.keyring, call.headers, call.certificate)
+        except ApiError as refusal:
+            self._count_failure(call, refusal, extra)
+            raise
         self._limit(call.principal, extra)
+
+    def _count_failure(self, call: Call, refusal: ApiError, extra: dict[str, str]) -> None:
+        """Too many failed logins of an address are told so; a valid key is served all the same."""
+        standing = self._failures.failed(call.client)
+        if refusal.status == 401 and not standing.allowed:
+            extra["retry-after"] = str(max(1, math.ceil(standing.reset_s)))
+            raise ApiError("RATE_LIMIT_EXCEEDED", "too many failed logins") from refusal
 
     def _limit(self, principal: auth.Principal, extra: dict[str, str]) -> None:
         standing = self.world.limiter.take(principal.name, principal.allowance, principal.window)

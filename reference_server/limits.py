@@ -60,6 +60,25 @@ class Window:
         return 0.0
 
 
+class FailedLogins:
+    """Counts failed logins of an address over a minute, so that guessing is slowed (P4 8.3)."""
+
+    PER_MINUTE = 600
+    MOST_ADDRESSES = 10_000
+    """Beyond this the counts begin anew: an attacker with so many addresses is not stopped by counting."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._windows: dict[str, Window] = {}
+        self._clock = clock
+
+    def failed(self, address: str) -> Standing:
+        """Count one; not `allowed` when there were too many."""
+        if len(self._windows) >= self.MOST_ADDRESSES:
+            self._windows.clear()
+        window = self._windows.setdefault(address, Window(self.PER_MINUTE, 60.0))
+        return window.take(self._clock())
+
+
 class Limiter:
     """One window per client, and one over all of them."""
 

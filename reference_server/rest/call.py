@@ -43,13 +43,22 @@ def reply_json(value: Any, status: int = 200, headers: Mapping[str, str] | None 
     return Reply(status, orjson.dumps(value), headers or {})
 
 
+def _joined(raw: list[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
+    """Headers by name; one that comes twice is a list (RFC 9110 5.3), so two keys are no key."""
+    headers = dict(raw)
+    if len(headers) != len(raw):
+        for name in headers:
+            headers[name] = b", ".join(value for other, value in raw if other == name)
+    return headers
+
+
 class Call:
     """A request: path parameters, query, headers and body, with the caller and the city already found."""
 
     def __init__(self, world: World, scope: Scope, receive: Receive) -> None:
         self.world = world
         self.method: str = scope["method"]
-        self.headers: dict[bytes, bytes] = dict(scope["headers"])
+        self.headers: dict[bytes, bytes] = _joined(scope["headers"])
         self.params: dict[str, str] = {}
         self.principal: Principal | None = None
         self.city_or_none: City | None = None

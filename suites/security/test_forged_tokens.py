@@ -31,7 +31,9 @@ def test_a_fresh_token_reads(twin: Twin, tokens: Tokens, secret: Secret) -> None
 
 
 @verifies("DTC-SEC-002", negative=True, hazard="security")
-@pytest.mark.parametrize("algorithm", ["none", "None", "NONE", "nOnE", ""])
+@pytest.mark.parametrize(
+    "algorithm", ["none", "None", "NONE", "nOnE", ""], ids=["lower", "title", "upper", "mixed", "empty"]
+)
 @pytest.mark.parametrize("signature", ["", "AAAA"], ids=["unsigned", "signed"])
 def test_no_algorithm(twin: Twin, tokens: Tokens, secret: Secret, algorithm: str, signature: str) -> None:
     header = {**_header(tokens), "alg": algorithm}
@@ -48,7 +50,11 @@ def test_a_guessed_secret(twin: Twin, tokens: Tokens, secret: Secret, number: in
 
 
 @verifies("DTC-SEC-002", negative=True, hazard="security")
-@pytest.mark.parametrize("kid", ["/dev/null", "../../../../dev/null", "' OR '1'='1", "unknown-key", ""])
+@pytest.mark.parametrize(
+    "kid",
+    ["/dev/null", "../../../../dev/null", "' OR '1'='1", "unknown-key", ""],
+    ids=["device", "climbing", "sql", "unknown", "empty"],
+)
 def test_a_key_id_that_leads_elsewhere(twin: Twin, tokens: Tokens, secret: Secret, kid: str) -> None:
     text = _signed({**_header(tokens), "alg": "HS256", "kid": kid}, _claims(tokens), b"")
     _judge(twin, tokens, secret, text, f"a token with the key id {kid!r}")

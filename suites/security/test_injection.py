@@ -121,7 +121,9 @@ def test_text_in_a_body_is_kept_literally(twin: Twin, secret: Secret, name: str)
 
 
 @verifies("DTC-SEC-010", negative=True, hazard="security")
-@pytest.mark.parametrize("member", ["type", "id", "properties.status", "geometry.type"])
+@pytest.mark.parametrize(
+    "member", ["type", "id", "properties.status", "geometry.type"], ids=["type", "id", "status", "geometry"]
+)
 @pytest.mark.parametrize("name", ["quote", "stacked", "union", "not-equal"])
 def test_text_in_a_member(twin: Twin, secret: Secret, member: str, name: str) -> None:
     body = twin.scratch.body()
@@ -135,7 +137,7 @@ def test_text_in_a_member(twin: Twin, secret: Secret, member: str, name: str) ->
 
 
 @verifies("DTC-SEC-010", negative=True, hazard="security")
-@pytest.mark.parametrize("operator", ["$ne", "$gt", "$where", "$regex"])
+@pytest.mark.parametrize("operator", ["$ne", "$gt", "$where", "$regex"], ids=["ne", "gt", "where", "regex"])
 def test_an_operator_in_place_of_a_value(twin: Twin, secret: Secret, operator: str) -> None:
     bodies = [
         {"location": {operator: ""}, "radius": 10},

@@ -84,7 +84,9 @@ def test_two_keys_in_one_request(twin: Twin, secret: Secret, order: str) -> None
 
 
 @verifies("DTC-SEC-003", negative=True, hazard="security")
-@pytest.mark.parametrize("name", PARAMETERS)
+@pytest.mark.parametrize(
+    "name", PARAMETERS, ids=["snake", "lower", "camel", "key", "header", "access-token", "token"]
+)
 def test_a_key_in_the_query(twin: Twin, secret: Secret, name: str) -> None:
     """Addresses end up in logs, histories and referrers."""
     key = twin.credentials.role("admin").headers[KEY]

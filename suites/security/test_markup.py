@@ -31,7 +31,11 @@ def test_stored_markup_comes_back_as_data(twin: Twin, name: str) -> None:
 
 
 @verifies("DTC-SEC-011", negative=True, hazard="security")
-@pytest.mark.parametrize("accept", ["text/html", "application/xhtml+xml", "*/*", "image/svg+xml"])
+@pytest.mark.parametrize(
+    "accept",
+    ["text/html", "application/xhtml+xml", "*/*", "image/svg+xml"],
+    ids=["html", "xhtml", "any", "svg"],
+)
 def test_a_browser_gets_no_page_of_it(twin: Twin, accept: str) -> None:
     created = _marked(twin, TAGS["script"])
     if not created:
@@ -96,7 +100,7 @@ def test_reflected_markup(twin: Twin, place: str, name: str) -> None:
 
 
 @verifies("DTC-SEC-012", negative=True, hazard="security")
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", PAGES, ids=["root", "docs", "dashboard", "index", "live"])
 def test_a_page_has_a_policy(twin: Twin, page: str) -> None:
     """Only where there is a page; a policy is what the standard recommends, so its lack is a warning."""
     reply = send(twin, "GET", f"{page}?q={quote(TAGS['script'])}")

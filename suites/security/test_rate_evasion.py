@@ -41,7 +41,7 @@ def test_a_header_brings_no_new_allowance(twin: Twin, allowance: Allowance, name
 
 
 @verifies("DTC-SEC-017", negative=True, hazard="security")
-@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("path", PATHS, ids=["query", "slash", "objects", "statistics", "doubled-slash"])
 def test_a_path_brings_no_new_allowance(twin: Twin, allowance: Allowance, path: str) -> None:
     spent = _spent(allowance)
     asked = path.replace("{city}", CITY)
