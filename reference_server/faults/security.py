@@ -95,7 +95,7 @@ def _trimmed(by_key: Make) -> Make:
 
 
 def _last_header(_joined: Make) -> Make:
-    return lambda raw: dict(raw)
+    return dict
 
 
 def _may_delete(roles: Any) -> Any:
@@ -264,7 +264,11 @@ TABLE: tuple[tuple[str, str, Callable[[], None]], ...] = (
     ("003-twice", "of two keys the last one counts", wrap(calls, "_joined", _last_header)),
     ("005", "viewers may write and delete", wrap(auth, "ROLES", _may_delete)),
     ("006", "rights hold in every city", wrap(auth.Principal, "may", _anywhere)),
-    ("008", "clients set the instants of an object", wrap(transaction.Transaction, "_stamp", _own_instants)),
+    (
+        "008",
+        "clients set the instants of an object",
+        wrap(transaction.SqliteTransaction, "_stamp", _own_instants),
+    ),
     ("009", "a quote in a path or query reaches the database", _dispatch(_error_form)),
     ("009-boolean", "a condition in a filter finds everything", _dispatch(_boolean_form)),
     ("009-timing", "a delay in a path or query is carried out", _dispatch(_timing_form)),
