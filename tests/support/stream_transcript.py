@@ -35,7 +35,7 @@ AT_ONCE = 6
 """Conversations at a time; they mostly wait for their storage."""
 VOLATILE = re.compile(
     r"Date: [^\r]*|srv-[0-9a-f]+-\d+|msg-[0-9a-f-]{3,}|\d{16}|2\d{3}-\d\d-\d\dT[0-9:.]+(?=Z)"
-    r"|anonymous-[0-9a-f]+|building-[0-9a-f]{32}"
+    r"|anonymous-[0-9a-f]+|alert-[a-z]+-[0-9a-f]{32}|building-[0-9a-f]{32}"
 )
 
 
