@@ -50,6 +50,7 @@ def finished(call: Call, operation: str, reply: Reply) -> Reply:
         return reply
     policy = BY_OPERATION.get(operation, REVALIDATE)
     headers = {"cache-control": policy, **reply.headers}
-    if "etag" not in headers and policy != "no-store":
+    # an export is written piece by piece: it has no digest before its end
+    if "etag" not in headers and policy != "no-store" and reply.body:
         headers["etag"] = f'"{tag(reply.body)}"'
     return shown(call, msgspec.structs.replace(reply, headers=headers))

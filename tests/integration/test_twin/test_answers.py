@@ -125,6 +125,14 @@ def test_answers_say_how_long_they_hold(twin: Any) -> None:
     assert policy(f"{twin.origin}/health") == policy("/objects/none") == "no-store"
 
 
+def test_an_export_has_no_tag_before_its_end(untouched: Any) -> None:
+    for method in ("GET", "HEAD"):
+        answer = untouched.call(method, "/export", headers={"If-None-Match": "*"})
+        assert answer.status_code == 200
+        assert "etag" not in answer.headers
+        assert answer.headers["cache-control"] == "private, no-cache"
+
+
 def test_fields_and_lod_show_less(untouched: Any) -> None:
     page = untouched.get("/objects?type=Building&fields=type,properties.name&limit=3")
     for item in page["objects"]:
