@@ -38,12 +38,29 @@ class Held(msgspec.Struct, frozen=True):
 Content = bytes | Path | Held
 
 
-def header(name: str, size: int) -> bytes:
-    """The one tar header of a file of that name and size."""
-    info = tarfile.TarInfo(name)
-    info.size = size
+def _blank() -> bytes:
+    info = tarfile.TarInfo("")
     info.mode = 0o644
     return info.tobuf(format=tarfile.USTAR_FORMAT)
+
+
+_BLANK = _blank()
+_BLANK_SUM = sum(_BLANK[:148]) + 8 * ord(" ") + sum(_BLANK[156:])
+"""The checksum of the blank header; its own field counts as eight blanks."""
+
+
+def header(name: str, size: int) -> bytes:
+    """The one tar header of a file of that name and size.
+
+    It is that of an empty file without a name, with name, size and checksum put in.
+    """
+    raw, digits = name.encode("ascii"), b"%011o" % size
+    if len(raw) > layout.MAX_NAME or len(digits) > 11:
+        raise Refusal(f"{name[:120]!a} does not fit into an archive header")
+    total = _BLANK_SUM + sum(raw) + sum(digits) - 11 * ord("0")
+    return b"%b%b%b%b%06o%b" % (
+        raw.ljust(layout.MAX_NAME, b"\0"), _BLANK[100:124], digits, _BLANK[135:148], total, _BLANK[154:],
+    )  # fmt: skip
 
 
 def write(out: Path, files: Mapping[str, Content]) -> None:
@@ -69,7 +86,7 @@ def write_tar(stream: BinaryIO, files: Mapping[str, Content]) -> None:
     Raises:
         Refusal: for a file that changes while it is read.
     """
-    for piece in _tar(files):
+    for piece in _tar(files, _long_header):
         stream.write(piece)
 
 
@@ -93,7 +110,14 @@ def size_of(content: Content) -> int:
     return len(content) if isinstance(content, bytes) else content.stat().st_size
 
 
-def _tar(files: Mapping[str, Content]) -> Iterator[bytes]:
+def _long_header(name: str, size: int) -> bytes:
+    """As `header`, also for names that need the prefix field."""
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = size, 0o644
+    return info.tobuf(format=tarfile.USTAR_FORMAT)
+
+
+def _tar(files: Mapping[str, Content], header: Callable[[str, int], bytes] = header) -> Iterator[bytes]:
     for name in sorted(files):
         content = files[name]
         size = size_of(content)

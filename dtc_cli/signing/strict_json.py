@@ -2,6 +2,7 @@
 
 import json
 import math
+import re
 from typing import Any
 
 import orjson
@@ -11,6 +12,8 @@ from dtc_cli.signing.refusal import Refusal
 
 MAX_DEPTH = 64
 # Sorted keys, integers up to 53 bits: for ASCII without fractions that is RFC 8785 form, 30 times faster.
+_FRACTION = re.compile(rb"(?:^|[:,\[])-?[0-9]+[.eE]")
+"""Every number with a point or an exponent in a text without blanks; also some text inside strings."""
 CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
 
@@ -52,6 +55,9 @@ def parse_canonical(data: bytes, name: str) -> Any:
     Raises:
         Refusal: for every other text.
     """
+    quick = _quick(data)
+    if quick is not None:
+        return quick
     fractions: list[float] = []
     value = _parse(data, name, fractions)
     try:
@@ -84,6 +90,22 @@ def _finite(text: str) -> float:
     if not math.isfinite(number):
         raise ValueError(f"the number {text[:20]} is too large")
     return number
+
+
+def _quick(data: bytes) -> Any | None:
+    """The value of an ordinary line, or None for whatever needs a closer look.
+
+    A text that comes out of its own value byte for byte has no duplicate keys, no blanks, no odd spelling and
+    no integer beyond 2^53; fractions, which the two libraries write differently, are looked for apart.
+    """
+    if not data.isascii() or _FRACTION.search(data) or data.count(b"{") + data.count(b"[") > MAX_DEPTH:
+        return None
+    try:
+        value = orjson.loads(data)
+        same = orjson.dumps(value, option=CANONICAL) == data
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):
+        return None
+    return value if same else None
 
 
 def _deeper(value: Any, limit: int) -> bool:

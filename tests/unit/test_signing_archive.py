@@ -11,6 +11,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dtc_cli.errors import DtcError
 from dtc_cli.signing import archive, layout
@@ -238,3 +240,16 @@ def test_an_endless_line_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     archive.write(tmp_path / "p.tar.gz", {"a": b"x" * 200})
     with open_package(tmp_path / "p.tar.gz") as files, pytest.raises(Refusal, match="more than 100 bytes"):
         list(files.lines("a"))
+
+
+@given(
+    name=st.from_regex(layout.NAME, fullmatch=True).filter(lambda text: len(text) <= 100),
+    size=st.integers(0, 8**11 - 1),
+)
+@settings(max_examples=60, deadline=None)
+def test_a_header_is_that_of_the_standard_library(name: str, size: int) -> None:
+    info = tarfile.TarInfo(name)
+    info.size, info.mode = size, 0o644
+    if info.tobuf(format=tarfile.USTAR_FORMAT)[345:500].strip(b"\0"):
+        return  # the library splits some long names; a package never does
+    assert archive.header(name, size) == info.tobuf(format=tarfile.USTAR_FORMAT)

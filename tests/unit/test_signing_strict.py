@@ -2,12 +2,14 @@
 
 import hashlib
 import json
+from typing import Any
 
 import pytest
 import rfc8785
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dtc_cli.core.canonical import canonical_json
 from dtc_cli.signing import layout, strict_json
 from dtc_cli.signing.merkle import MerkleTree
 from dtc_cli.signing.refusal import Refusal
@@ -167,3 +169,23 @@ def test_the_merkle_root_is_that_of_rfc_6962(leaves: list[bytes]) -> None:
     for leaf in leaves:
         tree.add(leaf)
     assert tree.root() == reference_root(leaves).hex()
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(value=VALUES, blanks=st.booleans(), twice=st.booleans())
+@settings(max_examples=150, deadline=None)
+def test_the_quick_way_accepts_nothing_that_the_slow_one_refuses(
+    value: Any, blanks: bool, twice: bool
+) -> None:
+    text = json.dumps(value, separators=None if blanks else (",", ":"), sort_keys=True)
+    data = (text.replace('{"', '{"a":1,"a":1,"', 1) if twice else text).encode()
+    quick = strict_json._quick(data)
+    if quick is not None:
+        assert strict_json._parse(data, "it", []) == quick
+        assert canonical_json(quick) == data
