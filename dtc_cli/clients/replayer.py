@@ -14,7 +14,7 @@ from dtc_cli.clients.recorder import Recorder
 from dtc_cli.clients.redaction import SECRET_HEADERS
 from dtc_cli.clients.rest import Outgoing, Rest
 from dtc_cli.clients.track import Seen, Track
-from dtc_cli.clients.validator import TargetValidator, _Raw
+from dtc_cli.clients.validator import RawAnswer, TargetValidator
 from dtc_cli.core.canonical import sha256_hex
 from dtc_cli.core.runfolder import RunFolder
 
@@ -192,7 +192,7 @@ class ReplayedValidator(TargetValidator):
     def prepare(self, contents: Iterable[bytes]) -> None:
         """Nothing: all is answered already."""
 
-    def _ask(self, content: bytes, digest: str) -> _Raw:
+    def _ask(self, content: bytes, digest: str) -> RawAnswer:
         digest = sha256_hex(self._recorder.redactor.data(content))
         event = self._tape.next(
             "validator",
@@ -201,7 +201,7 @@ class ReplayedValidator(TargetValidator):
         )
         if event["status"] is None:
             raise OSError(event["error"])
-        return _Raw(self._tape.body(event["respDigest"]), event["status"], "")
+        return RawAnswer(self._tape.body(event["respDigest"]), event["status"], "")
 
 
 class ReplayedDocuments(Documents):

@@ -118,6 +118,7 @@ class Rest:
         headers: Mapping[str, str] | None = None,
         as_: str | Credential | None = None,
         absolute: bool = False,
+        url: str | None = None,
         patient: bool = True,
     ) -> Answer:
         """Send one request and return the answer.
@@ -132,17 +133,19 @@ class Rest:
             headers: extra headers; they win over the defaults.
             as_: role name or credential; by default the key of raised allowance (`load`), else `admin`.
             absolute: take the path from the origin instead of the base.
+            url: ask this address instead, of whatever host; the path is then not used. For the token
+                endpoint, which may stand apart from the API (C-49).
             patient: repeat after 429 and network trouble as D-08 allows; False for the rate-limit checks.
         """
         chosen = self._credentials.usual if as_ is None else as_
         credential = self._credentials.role(chosen) if isinstance(chosen, str) else chosen
-        url = (self.origin if absolute else self.base_url) + path.replace("{city}", self.city)
+        address = url or (self.origin if absolute else self.base_url) + path.replace("{city}", self.city)
         if params:
-            url += "?" + _query(params)
+            address += "?" + _query(params)
         body = content if json is NOTHING else orjson.dumps(json)
         media = {"Content-Type": _JSON} if body else {}
         request = self._client.build_request(
-            method, url, content=body or None, headers={**media, **credential.headers, **(headers or {})}
+            method, address, content=body or None, headers={**media, **credential.headers, **(headers or {})}
         )
         return self._send_patiently(Outgoing(request, body, credential.name), patient=patient)
 

@@ -49,7 +49,9 @@ class ValidatorAnswer(msgspec.Struct, frozen=True):
             return None
 
 
-class _Raw(msgspec.Struct, frozen=True):
+class RawAnswer(msgspec.Struct, frozen=True):
+    """What came out of the validator before it was looked at."""
+
     output: bytes
     exit_status: int
     notes: str
@@ -62,7 +64,7 @@ class TargetValidator:
         self._target = target
         self._recorder = recorder
         self._pool = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
-        self._ahead: dict[str, Future[_Raw]] = {}
+        self._ahead: dict[str, Future[RawAnswer]] = {}
         self._running: set[subprocess.Popen[bytes]] = set()
         self._silent = 0
         self._folder = tempfile.TemporaryDirectory(prefix="dtc-validator-")
@@ -110,7 +112,7 @@ class TargetValidator:
         self._pool.shutdown(wait=True)
         self._folder.cleanup()
 
-    def _ask(self, content: bytes, digest: str) -> _Raw:
+    def _ask(self, content: bytes, digest: str) -> RawAnswer:
         validator = self._target.validator
         if self._silent >= GONE_AFTER:
             raise OSError(f"it gave no answer {GONE_AFTER} times and is not asked again")
@@ -124,7 +126,7 @@ class TargetValidator:
         self._silent = 0
         return raw
 
-    def _post(self, url: str, content: bytes) -> _Raw:
+    def _post(self, url: str, content: bytes) -> RawAnswer:
         headers = {"Content-Type": "application/json"}
         received = bytearray()
         with httpx.stream(
@@ -134,9 +136,9 @@ class TargetValidator:
                 received += chunk
                 if len(received) > MAX_ANSWER_BYTES:
                     raise OSError(f"its answer is longer than {MAX_ANSWER_BYTES} bytes")
-        return _Raw(bytes(received), answer.status_code, "")
+        return RawAnswer(bytes(received), answer.status_code, "")
 
-    def _run(self, content: bytes, digest: str) -> _Raw:
+    def _run(self, content: bytes, digest: str) -> RawAnswer:
         """Run the command in a process group of its own, which never outlives its time or this run."""
         file = Path(self._folder.name) / f"{digest[:16]}.json"
         file.write_bytes(content)
@@ -169,9 +171,9 @@ class TargetValidator:
         file.unlink()
         if late:
             raise OSError(f"it ran longer than {TIMEOUT_S:.0f} s")
-        return _Raw(output, status, b"".join(notes)[:NOTES].decode("utf-8", "backslashreplace"))
+        return RawAnswer(output, status, b"".join(notes)[:NOTES].decode("utf-8", "backslashreplace"))
 
-    def _note(self, content: bytes, raw: _Raw | None, error: str | None = None) -> int:
+    def _note(self, content: bytes, raw: RawAnswer | None, error: str | None = None) -> int:
         validator = self._target.validator
         how = (validator.url or " ".join(validator.command or ())) if validator else ""
         # A query may hold a token.

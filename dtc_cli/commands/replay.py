@@ -23,6 +23,7 @@ whose suite asks today what it did not ask in the run, so that the evidence cann
 Examples:
   dtc replay runs/20260101T120000Z-1a2b3c4d
   dtc replay runs/20260101T120000Z-1a2b3c4d --json
+  dtc replay twin.dtcpack.tar.gz
   dtc replay runs/20260101T120000Z-1a2b3c4d DTC-P2-022/existing-object-is-found --live target.yaml
 
 \b
@@ -34,7 +35,7 @@ run is incomplete, a suite has changed, or --live is undecided, 7 the target can
 
 
 def replay(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Run folder or package.")],
     vector: Annotated[
         str | None, typer.Argument(metavar="VECTOR", help="One vector of the run, with --live.")
     ] = None,
@@ -64,9 +65,11 @@ def _offline(run: Path, *, json: bool) -> ExitCode:
     import msgspec
 
     from dtc_cli.commands.progress import shown
+    from dtc_cli.commands.report import run_folder
     from dtc_cli.harness import replay as replaying
 
-    found = replaying.replay(run, shown)
+    with run_folder(run) as (folder, _):
+        found = replaying.replay(folder, shown)
     if json:
         console.emit_json(msgspec.to_builtins(found) | {"changed": found.changed})
     else:
@@ -91,12 +94,14 @@ def _print(found: "Replay") -> None:
 
 def _live(run: Path, vector: str, live: Path, out: Path, json: bool) -> ExitCode:
     from dtc_cli.commands.certify import judge
+    from dtc_cli.commands.report import run_folder
     from dtc_cli.core import runfolder
     from dtc_cli.core.model import LEVELS
     from dtc_cli.harness import replay as replaying
     from dtc_cli.harness.runner import level_of
 
-    recorded = runfolder.read(run)
+    with run_folder(run) as (folder, _):
+        recorded = runfolder.read(folder)
     before = replaying.line_of(recorded, vector)
     again = judge(live, level_of(vector, LEVELS[-1]), out, recorded.run["seed"], quiet=True, select=vector)
     now = replaying.line_of(runfolder.read(again.folder), vector)

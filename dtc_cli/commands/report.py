@@ -117,7 +117,7 @@ def _made(run: Path) -> "tuple[Report, Path | None]":
 
     from dtc_cli.core.report import build
 
-    with _run_folder(run) as (folder, package):
+    with run_folder(run) as (folder, package):
         made = build(folder)
     return (made if package is None else msgspec.structs.replace(made, folder="")), package
 
@@ -176,7 +176,7 @@ def _print(made: "Report", name: str) -> None:
 
 
 @contextlib.contextmanager
-def _run_folder(path: Path) -> Iterator[tuple[Path, Path | None]]:
+def run_folder(path: Path) -> Iterator[tuple[Path, Path | None]]:
     """The run folder to read and, when it came out of a package, that package."""
     if (path / "run.json").is_file() or not (path.is_file() or (path / "evidence").is_dir()):
         yield path, None

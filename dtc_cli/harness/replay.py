@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -23,7 +22,7 @@ from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
 from dtc_cli.harness import identity
 from dtc_cli.harness.replayed import CHANGED, PART, judged
-from dtc_cli.harness.runner import LOG, PARTS
+from dtc_cli.harness.runner import LOG, child_command
 from dtc_cli.paths import SUITES
 
 PASSING = (Outcome.PASSED, Outcome.NOT_APPLICABLE)
@@ -186,21 +185,16 @@ def line_of(recorded: RunFolder, vector: str) -> MatrixLine:
 
 
 def _judge(folder: Path, again: Path) -> Iterator[dict[str, Any]]:
-    parts = [str(SUITES / part) for part in PARTS if (SUITES / part).is_dir()]
     with (again / LOG).open("w+", encoding="utf-8") as log:
         child = subprocess.Popen(  # noqa: S603 - our own interpreter and suites
-            [
-                sys.executable, "-m", "pytest", "-c", str(SUITES / "pytest.ini"), "--rootdir", str(SUITES),
-                "-p", "no:terminal", "-s", "--dtc-progress",
-                "--dtc-run", str(again), "--dtc-replay", str(folder.resolve()), *parts,
-            ],
+            child_command(again, "--dtc-replay", str(folder.resolve())),
             stdout=subprocess.PIPE,
             stderr=log,
             stdin=subprocess.DEVNULL,
             text=True,
             cwd=SUITES.parent,
             env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"},
-        )  # fmt: skip
+        )
         with child:
             assert child.stdout is not None  # noqa: S101 - PIPE was asked for
             for line in child.stdout:

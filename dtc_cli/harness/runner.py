@@ -137,14 +137,8 @@ class Run:
         self._close("interrupted")
 
     def _command(self) -> Sequence[str]:
-        parts = [str(SUITES / part) for part in PARTS if (SUITES / part).is_dir()]
-        return [
-            sys.executable, "-m", "pytest", "-c", str(SUITES / "pytest.ini"), "--rootdir", str(SUITES),
-            "-p", "no:terminal", "-s", "--dtc-progress",
-            "--dtc-run", str(self.folder.resolve()), "--target", str(Path(self.target.source).resolve()),
-            *self._stops(),
-            *parts,
-        ]  # fmt: skip
+        target = str(Path(self.target.source).resolve())
+        return child_command(self.folder.resolve(), "--target", target, *self._stops())
 
     def _stops(self) -> Sequence[str]:
         """When the child stops early."""
@@ -244,6 +238,15 @@ class Run:
         partial = self.folder / f"{RUN}.part"
         partial.write_bytes(_pretty(self._document))
         partial.replace(self.folder / RUN)
+
+
+def child_command(folder: Path, *options: str) -> Sequence[str]:
+    """The command line of the child pytest that judges into a run folder."""
+    parts = [str(SUITES / part) for part in PARTS if (SUITES / part).is_dir()]
+    return [
+        sys.executable, "-m", "pytest", "-c", str(SUITES / "pytest.ini"), "--rootdir", str(SUITES),
+        "-p", "no:terminal", "-s", "--dtc-progress", "--dtc-run", str(folder), *options, *parts,
+    ]  # fmt: skip
 
 
 def level_of(select: str, highest: Level) -> Level:

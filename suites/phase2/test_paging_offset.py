@@ -15,6 +15,7 @@ from dtc_cli.harness.suite import (
 from suites.phase2.support.crowd import settled
 from suites.phase2.support.dataset import Sample
 from suites.phase2.support.lists import (
+    PAGE_MAX,
     echo_of,
     items_of,
     need_items,
@@ -54,6 +55,31 @@ def test_pages_visit_each_object_once(twin: Twin, sample: Sample, parts: int) ->
             actual=", ".join(names[:5]),
             clause=CLAUSE,
         )
+
+
+@verifies("DTC-P2-037", hazard="write")
+@pytest.mark.parametrize("limit", [4, 9])
+def test_pages_hold_while_others_insert(twin: Twin, sample: Sample, limit: int) -> None:
+    """Objects that do not match are created between the pages: the matches, and their order, stay."""
+    whole = need_items(page(twin, {**sample.narrow, "limit": PAGE_MAX}), "DTC-P2-030")
+    if {str(item.get("id")) for item in whole} != set(sample.bodies):
+        raise Blocked("DTC-P2-030", "the objects of the run cannot be singled out")
+    seen: list[str] = []
+    while len(seen) < len(whole) + limit:
+        items = need_items(page(twin, {**sample.narrow, "limit": limit, "offset": len(seen)}))
+        if not items:
+            break
+        seen += [str(item.get("id")) for item in items]
+        twin.scratch.object(twin.scratch.body(twin.random.choice(["Building", "Utility", "Road"])))
+    counts = Counter(seen)
+    twice = sorted(name for name, count in counts.items() if count > 1)
+    never = sorted(set(sample.bodies) - set(counts))
+    expect.equal(
+        [twice[:5], never[:5]],
+        [[], []],
+        "while others insert what does not match, objects come twice or never",
+        clause=CLAUSE,
+    )
 
 
 @verifies("DTC-P2-037", hazard="write")

@@ -63,6 +63,8 @@ def test_the_rest_is_judged_once(dtc: Dtc, target: Path, cut_off: Path, tmp_path
     package = next(tmp_path.glob("*.tar.gz"))
     verified = dtc("verify", package, "--json")
     assert verified.code in (0, 4), verified.out + verified.err  # 4: nobody trusts the key of this test
+    replayed = dtc("replay", package, "--json")
+    assert (replayed.code, replayed.json["differences"]) == (0, [])
     refused = dtc("certify", target, "--resume", folder, "--json")
     assert refused.json["error"]["code"] == "not-to-be-resumed"
 

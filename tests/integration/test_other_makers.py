@@ -11,7 +11,7 @@ from dtc_cli.harness.reference import running
 from tests.support.defects import DEFECTS, Spoilt
 from tests.support.live_suites import judge, with_outcome
 from tests.support.other_makers import MAKERS
-from tests.support.relay import relayed
+from tests.support.relay import Relay, relayed
 
 MODULES = {
     "terse": ["phase2/test_paging_offset.py", "phase2/test_objects_delete.py"],
@@ -40,3 +40,16 @@ def test_a_defect_is_blamed_on_its_requirement(tmp_path: Path, module: str) -> N
     with running() as target, relayed(target, Spoilt(defect), tmp_path) as file:
         verdicts = judge(file, [module], tmp_path)
     assert with_outcome(verdicts, "failed") == [defect.requirement.removeprefix("DTC-")]
+
+
+def test_a_token_endpoint_on_another_origin(tmp_path: Path) -> None:
+    """The token endpoint may stand apart from the API (C-49)."""
+    with running() as target, relayed(target, Relay(), tmp_path) as file:
+        lines = {line.partition(":")[0]: line for line in target.read_text(encoding="utf-8").splitlines()}
+        apart = [
+            lines['"auth"'] if line.startswith('"auth"') else line
+            for line in file.read_text(encoding="utf-8").splitlines()
+        ]
+        file.write_text("\n".join([line for line in apart if line] + [""]), encoding="utf-8")
+        verdicts = judge(file, ["phase2/test_tokens.py"], tmp_path)
+    assert verdicts == {"DTC-P2-089": "passed", "DTC-P2-090": "passed"}
