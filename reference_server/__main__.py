@@ -304,6 +304,8 @@ def _judge(file: Path, *, fragment: bool, threshold: float | None) -> int:
 
 
 def _client(arguments: Sequence[str]) -> int:
+    import argparse
+
     from reference_server import client
 
     parser = argparse.ArgumentParser(add_help=False)

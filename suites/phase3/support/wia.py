@@ -248,7 +248,7 @@ def failure(message: Message) -> bool:
     payload = payload_of(message)
     if message.get("type") == "SUBACK":
         granted = granted_of(message)
-        return granted is None or not granted or all(level not in (0, 1, 2) for level in granted)
+        return bool(granted) and all(level not in (0, 1, 2) for level in granted or ())
     if message.get("type") == "CONNACK":
         return payload.get("returnCode") != 0
     code = next((payload[name] for name in ("reasonCode", "returnCode", "code") if name in payload), 0)
