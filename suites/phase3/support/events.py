@@ -9,7 +9,7 @@ from dtc_cli.harness.suite import Answer, Arrived, Blocked, NotApplicable, Twin,
 from suites.phase2.support_live import once
 from suites.phase3.support import broker, readings, wia
 from suites.phase3.support.broker import Client
-from suites.phase3.support.wia import Message, Session, open_session
+from suites.phase3.support.wia import Message, Session, failure, open_session
 
 WAIT_S = 5.0  # P3 5.2
 SIMULATION_S = 20.0
@@ -36,24 +36,45 @@ class Ears:
     def __init__(self, twin: Twin, branch: str) -> None:
         pattern = f"city/{twin.target.city}/{branch}"
         self.twin = twin
+        self.word = branch.split("/", maxsplit=1)[0]
         self.stream: Session | None = None
         self.mqtt: Client | None = None
         if twin.target.stream_url:
             self.stream = open_session(twin)
-            self.stream.subscribed((pattern, 2))
+            # Wide, so that a message on a topic of another shape is heard and can be judged.
+            self.stream.subscribe(("#", 2))
+            if failure(self.stream.reply({"SUBACK", "ERROR"}) or {"type": "CONNACK"}):
+                self.stream.subscribed((pattern, 2))
         if twin.target.mqtt_url:
             self.mqtt = broker.connect(twin, f"ears-{branch.split('/', maxsplit=1)[0]}")
             # Retained messages tell of the past (retain handling 2 leaves them out).
-            self.mqtt.subscribed((pattern, 2 | 0x20))
+            wide = self.mqtt.subscribe(("#", 2 | 0x20))
+            if wide is None or any(reason > 2 for reason in wide.packet.reasons):
+                self.mqtt.subscribed((pattern, 2 | 0x20))
 
     def listen(self, about: str, wait_s: float = WAIT_S) -> Heard:
         """What comes about this id; ends as soon as each door has told, and leaves."""
-        stream = self.stream.publishes(wait_s, lambda one: _about(one, about), most=1) if self.stream else []
-        mqtt = self.mqtt.messages(wait_s, lambda one: _about_packet(one, about), most=1) if self.mqtt else []
+        stream = (
+            self.stream.publishes(
+                wait_s, lambda one: self._tells(str(one.get("topic"))) and _about(one, about), most=1
+            )
+            if self.stream
+            else []
+        )
+        mqtt = (
+            self.mqtt.messages(
+                wait_s, lambda one: self._tells(one.packet.topic) and _about_packet(one, about), most=1
+            )
+            if self.mqtt
+            else []
+        )
         if self.mqtt:
             self.mqtt.settle(0.2)
         self.close()
         return Heard(stream, mqtt, about)
+
+    def _tells(self, topic: str) -> bool:
+        return self.word in topic.split("/")
 
     def close(self) -> None:
         """Leave."""
