@@ -130,7 +130,7 @@ def test_an_export_has_no_tag_before_its_end(untouched: Any) -> None:
         answer = untouched.call(method, "/export", headers={"If-None-Match": "*"})
         assert answer.status_code == 200
         assert "etag" not in answer.headers
-        assert answer.headers["cache-control"] == "private, no-cache"
+        assert answer.headers["cache-control"] == "no-store"
 
 
 def test_fields_and_lod_show_less(untouched: Any) -> None:
