@@ -14,7 +14,6 @@ from reference_server.mqtt import connection, login, strict
 from reference_server.mqtt.broker import Broker, RefusedError
 from reference_server.mqtt.connection import Connection
 from reference_server.mqtt.session import Delivery, Session
-from reference_server.tokens import Tokens
 
 Make = Callable[..., Any]
 VIEWER = Principal("viewer", "viewer", ROLES["viewer"], None, 1000, 60.0)
@@ -68,10 +67,6 @@ def _still_open(refuse: Make) -> Make:
             refuse(self, reason, message)
 
     return wrong
-
-
-def _no_expiry(check: Make) -> Make:
-    return lambda self, token, now=None: check(self, token, 0)
 
 
 def _no_tick(tick: Make) -> Make:
@@ -285,7 +280,6 @@ TABLE: tuple[tuple[str, str, Callable[[], None]], ...] = (
     ("052.code", "a wrong key is refused with an unspecified error", _login(_otherwise)),
     ("053", "tokens are not accepted by the broker", _login(_without("oauth"))),
     ("053.wrong", "the broker accepts any token", _login(_welcoming("oauth"))),
-    ("053.expired", "tokens do not expire", wrap(Tokens, "check", _no_expiry)),
     ("054", "the broker serves anonymous clients", _login(_welcoming(None))),
     ("054.open", "a refused client is not hung up on", wrap(Connection, "_refuse", _still_open)),
     ("055", "silent clients stay", wrap(Connection, "_tick", _no_tick)),
