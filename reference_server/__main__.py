@@ -1,4 +1,4 @@
-"""`python -m reference_server`: serve, or `seed`, `validate FILE`, `certs make DIR`, `faults`."""
+"""`python -m reference_server`: serve, or `seed`, `validate FILE`, `client URL`, `certs make DIR`, `faults`."""
 
 import json
 import sys
