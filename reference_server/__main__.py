@@ -1,4 +1,4 @@
-"""`python -m reference_server`: serve, or `seed`, `validate FILE`, `client URL`, `certs make DIR`, `faults`."""
+"""`python -m reference_server`: serve, or `seed`, `validate`, `client`, `certs make`, `faults`."""
 
 import json
 import sys

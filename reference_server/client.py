@@ -6,6 +6,7 @@ reconnects `attempt` (1 to 10) and `delay_ms`. With topics, messages are lines w
 
 import asyncio
 import json
+import os
 import random
 import ssl
 import uuid
@@ -224,13 +225,16 @@ def run(options: Options) -> int:
             return 0
         return 1
 
-    return asyncio.run(main())
+    try:
+        return asyncio.run(main())
+    except BrokenPipeError:  # whoever read the lines has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
 
 
 def command(arguments: Sequence[str]) -> int:
     """`client URL [--topic FILTER ...] [--key-file FILE] [--ca FILE]`."""
     import argparse
-    import os
 
     parser = argparse.ArgumentParser(
         prog="python -m reference_server client",
