@@ -124,14 +124,13 @@ class Api:
         if match is None:
             raise ApiError("ROUTE_NOT_FOUND", "there is nothing at this address")
         route = match.routes.get("GET" if call.method == "HEAD" else call.method)
-        allowed = ", ".join(
-            sorted({*match.routes, "OPTIONS"} | ({"HEAD"} if "GET" in match.routes else set()))
-        )
         if call.method == "OPTIONS":
-            return Reply(204, headers={"allow": allowed})
+            return Reply(204, headers={"allow": allowed(match)})
         if route is None:
             raise ApiError(
-                "METHOD_NOT_ALLOWED", f"{call.method[:20]} is not served here", headers={"allow": allowed}
+                "METHOD_NOT_ALLOWED",
+                f"{call.method[:20]} is not served here",
+                headers={"allow": allowed(match)},
             )
         for name, value in zip(routes.names(route), match.values, strict=True):
             call.params[name] = decoded(value)
@@ -151,6 +150,11 @@ class Api:
         listing = route.operation == "queryCities"  # shows only the caller's own cities
         if principal is None or not (listing or principal.may(route.right, city_id or "*")):
             raise ApiError("FORBIDDEN", "the caller lacks the right for this", {"right": route.right})
+
+
+def allowed(match: Match) -> str:
+    """The methods of an address, for Allow."""
+    return ", ".join(sorted({*match.routes, "OPTIONS"} | ({"HEAD"} if "GET" in match.routes else set())))
 
 
 def limit_headers(standing: Standing) -> dict[str, str]:

@@ -33,6 +33,8 @@ class Window:
         self._counts = [0] * (SLOTS + 1)
         self._sum = 0
         self._current = 0
+        self._oldest = 0
+        """No slot before this one has counted anything that is still in the window."""
 
     def take(self, now: float) -> Standing:
         """Count a request at `now` (seconds of a monotonic clock), if there is room for it."""
@@ -54,10 +56,13 @@ class Window:
     def _reset(self, now: float) -> float:
         """Seconds until the oldest counted slot leaves the window."""
         size = len(self._counts)
-        for age in range(size - 1, -1, -1):
-            if self._counts[(self._current - age) % size]:
-                return max((self._current - age + size) * self._slot_s - now, 0.0)
-        return 0.0
+        if not self._sum:
+            self._oldest = self._current
+            return 0.0
+        self._oldest = max(self._oldest, self._current - size + 1)
+        while not self._counts[self._oldest % size]:
+            self._oldest += 1
+        return max((self._oldest + size) * self._slot_s - now, 0.0)
 
 
 class FailedLogins:

@@ -1,15 +1,23 @@
 """`_links`: where an entity leads to (F-112). Answers have them; nobody stores them."""
 
+import re
 import urllib.parse
 
 import orjson
 
 from reference_server.settings import BASE_PATH
 
+_PLAIN = re.compile(r"[A-Za-z0-9_.~-]+", re.ASCII)
+
+
+def quoted(text: str) -> str:
+    """A text as one segment of a path, or as a value in a query; nearly every id is one as it stands."""
+    return text if _PLAIN.fullmatch(text) else urllib.parse.quote(text, safe="")
+
 
 def path_to(city_id: str, *segments: str) -> str:
     """The path of something in a city."""
-    below = "".join(f"/{urllib.parse.quote(part, safe='')}" for part in segments)
+    below = "".join([f"/{quoted(part)}" for part in segments])
     return f"{BASE_PATH}/cities/{city_id}{below}"
 
 
@@ -30,7 +38,7 @@ def of_city(city_id: str) -> dict[str, str]:
 def of_object(city_id: str, object_id: str) -> dict[str, str]:
     """Links of an object."""
     here = path_to(city_id, "objects", object_id)
-    sensors = f"{path_to(city_id, 'sensors')}?{urllib.parse.urlencode({'attachedTo': object_id})}"
+    sensors = f"{path_to(city_id, 'sensors')}?attachedTo={quoted(object_id)}"
     return {"self": here, "city": path_to(city_id), "history": f"{here}/history", "sensors": sensors}
 
 

@@ -3,6 +3,7 @@
 OpenAPI and routing are read from it.
 """
 
+import functools
 from collections.abc import Awaitable, Callable, Sequence
 
 import msgspec
@@ -250,4 +251,9 @@ class Table:
 
 def names(route: Route) -> list[str]:
     """The names in a route's path, in order."""
-    return [part[1:-1].removesuffix("...") for part in route.path.split("/") if part.startswith("{")]
+    return _names(route.path)
+
+
+@functools.cache
+def _names(path: str) -> list[str]:
+    return [part[1:-1].removesuffix("...") for part in path.split("/") if part.startswith("{")]

@@ -26,7 +26,7 @@ from reference_server.services import cities
 from reference_server.services.cities import City
 from reference_server.storage.protocol import ImportRow, RowFault, Storage, Transaction
 
-BATCH = 250
+BATCH = 500
 BATCH_BYTES = 512 * 1024
 """What one change takes in: some ten milliseconds, so that other changes get in between."""
 MAX_WAITING = 100

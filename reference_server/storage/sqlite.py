@@ -67,6 +67,7 @@ class SqliteStorage:
         self._opened: list[sqlite3.Connection] = []
         self._pool = ThreadPoolExecutor(SCAN_THREADS, thread_name_prefix="storage-scan")
         self._writer = Writer(self._connect)
+        self._cities: dict[str, tuple[int, CityRow]] = {}
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(
@@ -145,8 +146,15 @@ class SqliteStorage:
         return None if found is None else (int(found[0]), Row(*found[1:]))
 
     async def city(self, city_id: str) -> CityRow | None:
-        """The city of that id."""
-        return read_city(self._keyed, city_id)
+        """The city of that id; every request asks, so what was read is kept until a city changes."""
+        now = self._writer.commits_of_cities
+        kept = self._cities.get(city_id)
+        if kept is not None and kept[0] == now:
+            return kept[1]
+        row = read_city(self._keyed, city_id)
+        if row is not None:  # under the count before the read: a commit meanwhile makes it stale at once
+            self._cities[city_id] = (now, row)
+        return row
 
     async def cities(self) -> list[CityRow]:
         """All cities, oldest first."""

@@ -37,6 +37,8 @@ class SqliteTransaction:
         last = connection.execute("SELECT coalesce(max(seq), 0), coalesce(max(at), 0) FROM event").fetchone()
         self._seq, self._last = int(last[0]), int(last[1])
         self._series = series.SeriesWriter(connection)
+        self.cities_touched = False
+        """Whether a city was stored or deleted since this was last set to False."""
         self._changes: list[Change | Measured] = []
 
     def begin(self, actor: str, at: int | None) -> None:
@@ -65,6 +67,7 @@ class SqliteTransaction:
 
     def put_city(self, city_id: str, body: Mapping[str, Any], revision: int, action: str) -> None:
         """Store a city's body; `revision` 0 creates it."""
+        self.cities_touched = True
         number = self._next()
         text = orjson.dumps(body).decode()
         self._sql.execute(
@@ -78,6 +81,7 @@ class SqliteTransaction:
 
     def delete_city(self, city_no: int) -> None:
         """Remove a city and all that belongs to it; its number is never given again."""
+        self.cities_touched = True
         sensors = [row[0] for row in self._sql.execute("SELECT no FROM sensor WHERE city = ?", (city_no,))]
         for sensor in sensors:
             self._series.drop(sensor)

@@ -37,6 +37,8 @@ class Writer:
         self._loop: asyncio.AbstractEventLoop | None = None
         self.listener: Listener | None = None
         """Hears of committed changes, in the event loop, before their callers do."""
+        self.commits_of_cities = 0
+        """Goes up after each commit that may have changed a city: what was read of one before is stale."""
 
     def start(self) -> None:
         """Begin to write for the running event loop."""
@@ -106,6 +108,9 @@ class Writer:
             failure = ApiError("SERVICE_UNAVAILABLE", "the change could not be stored")
             failure.__cause__ = problem
             done = [(future, None, error or failure, []) for future, _, error, _ in done]
+        if transaction.cities_touched:
+            transaction.cities_touched = False
+            self.commits_of_cities += 1
         if done and self._loop is not None:
             self._loop.call_soon_threadsafe(_resolve, done, self.listener)
 
