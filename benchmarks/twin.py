@@ -80,7 +80,7 @@ def twin(folder: Path, *arguments: str) -> Iterator[Server]:
     target = folder / "target.yaml"
     command = [sys.executable, "-m", "reference_server", "--write-target", str(target), *arguments]
     process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
+    assert process.stdout is not None  # noqa: S101
     try:
         told = json.loads(process.stdout.readline())
         key = Path(
@@ -442,7 +442,7 @@ async def start(folder: Path, options: argparse.Namespace) -> None:
                 status, _ = await connection.ask(request(server, "/ready"))
                 times.append(time.perf_counter() - began)
                 connection.close()
-                assert status == 200
+                assert status == 200  # noqa: S101
         print(f"  {name}: ready after {statistics.median(times):.2f} s")
 
 
