@@ -92,6 +92,7 @@ def claim_pass(folder: Path) -> None:
     file = folder / result.RESULT
     kept: dict[str, Any] = json.loads(file.read_bytes())
     kept["outcome"]["errors"] = {"status 500": 100}
+    kept["outcome"]["health"]["reasons"] = []  # on a busy machine the generator may have been the limit
     for verdict in kept["verdicts"]:
         verdict["outcome"] = "passed"
     file.write_text(json.dumps(kept), encoding="utf-8")
