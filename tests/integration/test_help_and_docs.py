@@ -4,6 +4,7 @@ import os
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ UPDATE = bool(os.environ.get("DTC_UPDATE_SNAPSHOTS"))
 GROUPS = tuple(str(group.name) for group in app.registered_groups)
 
 
+@cache
 def dtc(*arguments: str) -> "subprocess.CompletedProcess[str]":
     return subprocess.run(
         [sys.executable, "-m", "dtc_cli", *arguments],
@@ -64,7 +66,6 @@ def documents() -> list[Path]:
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: path.name)
 def test_documents_name_commands_and_options_that_exist(document: Path) -> None:
-    helps: dict[tuple[str, ...], str] = {}
     for block in re.findall(
         r"```(?:sh|console|bash)\n(.*?)```", document.read_text(encoding="utf-8"), re.DOTALL
     ):
@@ -74,7 +75,7 @@ def test_documents_name_commands_and_options_that_exist(document: Path) -> None:
                 continue
             command = tuple(words[1:3]) if words[1] in GROUPS else (words[1],)
             assert command in COMMANDS, f"{document.name}: {line}"
-            text = helps.setdefault(command, dtc(*command, "--help").stdout)
+            text = dtc(*command, "--help").stdout
             for word in words:
                 if word.startswith("--"):
                     assert word.split("=")[0] in text, f"{document.name}: {line}"
