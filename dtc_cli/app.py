@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from dtc_cli import __version__, console
-from dtc_cli.commands import attest, badge, case, certificate, certs, ci, keys, load, registry, trust
+from dtc_cli.commands import attest, badge, case, certificate, certs, ci, keys, load, migrate, registry, trust
 from dtc_cli.commands.audit import audit
 from dtc_cli.commands.bundle import bundle
 from dtc_cli.commands.certify import certify
@@ -60,6 +60,7 @@ app.command()(requirements)
 app.command()(selftest)
 app.add_typer(load.app, name="load")
 app.command()(bundle)
+app.add_typer(migrate.app, name="migrate")
 app.add_typer(keys.app, name="keys")
 app.add_typer(trust.app, name="trust")
 app.add_typer(certs.app, name="certs")

@@ -15,7 +15,17 @@ from dtc_cli.paths import PACKAGE
 ROOT = PACKAGE.parent
 SNAPSHOTS = Path(__file__).parent / "help_snapshots"
 UPDATE = bool(os.environ.get("DTC_UPDATE_SNAPSHOTS"))
-GROUPS = tuple(str(group.name) for group in app.registered_groups)
+GROUPS = tuple(
+    path
+    for group in app.registered_groups
+    for path in (
+        (str(group.name),),
+        *(
+            (str(group.name), str(inner.name))
+            for inner in getattr(group.typer_instance, "registered_groups", ())
+        ),
+    )
+)
 
 
 @cache
@@ -36,9 +46,7 @@ def listed(*group: str) -> list[tuple[str, ...]]:
     return [(*group, match[1]) for match in re.finditer(r"^  ([a-z][a-z-]*)  ", commands, re.MULTILINE)]
 
 
-COMMANDS = [name for name in listed() if name[0] not in GROUPS] + [
-    name for group in GROUPS for name in listed(group)
-]
+COMMANDS = [name for group in ((), *GROUPS) for name in listed(*group) if name not in GROUPS]
 
 
 @pytest.mark.parametrize("command", [(), *COMMANDS], ids=lambda command: "-".join(command) or "dtc")
@@ -73,7 +81,10 @@ def test_documents_name_commands_and_options_that_exist(document: Path) -> None:
             words = line.split("#")[0].split()
             if words[:1] != ["dtc"] or len(words) < 2 or words[1].startswith("-"):
                 continue
-            command = tuple(words[1:3]) if words[1] in GROUPS else (words[1],)
+            depth = max(
+                (len(group) for group in GROUPS if tuple(words[1 : len(group) + 1]) == group), default=0
+            )
+            command = tuple(words[1 : depth + 2])
             assert command in COMMANDS, f"{document.name}: {line}"
             text = dtc(*command, "--help").stdout
             for word in words:

@@ -1,0 +1,381 @@
+"""Looking at a source before anything moves: inventory, defects, suggestions, a score, what is in the way."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import shapely
+
+from dtc_cli.errors import DtcError
+from dtc_cli.migrate import duplicates, geometry, suggest
+from dtc_cli.migrate.crs import Projection, missing_crs
+from dtc_cli.migrate.profile import FieldProfile, Profiler
+from dtc_cli.migrate.sources.open import open_source
+from dtc_cli.migrate.sources.source import Layer, Source
+
+READ_SIZE = 8192
+PICTURE_SHAPES = 1500
+"""Outlines that the picture of the report holds per layer, at most."""
+NOTED_ACCURACY_M = 1.0
+READY, CONDITIONS, NOT_READY, UNKNOWN = "ready", "ready with conditions", "not ready", "unknown"
+WEIGHTS = {"geometry": 0.4, "placement": 0.2, "completeness": 0.2, "identity": 0.1, "text": 0.1}
+
+
+class Remark(msgspec.Struct, frozen=True, kw_only=True):
+    """What was found about a layer, and what helps."""
+
+    severity: str
+    """`blocker`, `condition` or `note`."""
+    text: str
+    remedy: str = ""
+
+
+class LayerAssessment(msgspec.Struct, kw_only=True):
+    """One layer as it was found."""
+
+    name: str
+    count: int | None
+    read: int
+    geometry_types: dict[str, int]
+    crs: str | None
+    operation: dict[str, Any] | None
+    encoding: str | None
+    encoding_evidence: str
+    samples: list[str]
+    extent: list[float] | None
+    extent_degrees: list[float] | None
+    defects: dict[str, int]
+    repairable: int
+    duplicate_keys: int
+    copies: int
+    fields: list[FieldProfile]
+    type: str
+    type_confidence: float
+    type_why: str
+    key: str | None
+    key_why: str
+    scheme: str
+    role: str | None
+    suggestions: list[suggest.Suggestion]
+    readiness: str
+    remarks: list[Remark]
+    score: float
+    parts: dict[str, float]
+    picture: list[list[list[float]]] = []
+
+
+class Assessment(msgspec.Struct, kw_only=True):
+    """A source as it was found."""
+
+    source: str
+    format: str
+    layers: list[LayerAssessment]
+    readiness: str
+    score: float
+    """Data quality, 0 to 1: the mean of the layers by their records."""
+
+
+def assess(
+    path: str,
+    *,
+    format: str | None = None,
+    encoding: str | None = None,
+    source_crs: str | None = None,
+    options: dict[str, Any] | None = None,
+) -> Assessment:
+    """Read a whole source and say what is in it.
+
+    Raises:
+        DtcError: `migration-source` when it cannot be opened.
+    """
+    reader = open_source(path, format=format, encoding=encoding, options=options)
+    try:
+        found = [_layer(reader, layer, source_crs) for layer in reader.layers()]
+    finally:
+        reader.close()
+    records = sum(max(layer.read, 1) for layer in found)
+    order = (NOT_READY, UNKNOWN, CONDITIONS, READY)
+    worst = min((layer.readiness for layer in found), key=order.index, default=NOT_READY)
+    return Assessment(
+        source=path,
+        format=reader.format,
+        layers=found,
+        readiness=worst,
+        score=round(sum(layer.score * max(layer.read, 1) for layer in found) / records, 4) if found else 0.0,
+    )
+
+
+class _Sums:
+    """What a pass over the records of a layer adds up to."""
+
+    def __init__(self, layer: Layer) -> None:
+        self.profilers = {field.name: Profiler(field.name, field.kind) for field in layer.fields}
+        self.types: dict[str, int] = {}
+        self.defects: dict[str, int] = {}
+        self.read = self.repairable = 0
+        self.extent: list[float] | None = None
+        self.degrees: list[float] | None = None
+        self.picture: list[list[list[float]]] = []
+        self.trouble: str | None = None
+
+    def defect(self, name: str, times: int = 1) -> None:
+        if times:
+            self.defects[name] = self.defects.get(name, 0) + times
+
+
+def _layer(reader: Source, layer: Layer, source_crs: str | None) -> LayerAssessment:
+    remarks = [Remark(severity="note", text=note) for note in layer.notes]
+    remarks += [Remark(severity="blocker", text=text) for text in layer.blockers]
+    sums = _Sums(layer)
+    projection = _projection(layer, source_crs, remarks)
+    if not layer.blockers:
+        _pass(reader, layer, projection, sums)
+    if sums.trouble is not None:
+        remarks.append(
+            Remark(severity="blocker", text=sums.trouble, remedy="look at the file with another program")
+        )
+    fields = [profiler.done() for profiler in sums.profilers.values()]
+    if projection is None and sums.extent is not None and not (source_crs or layer.crs):
+        problem = missing_crs(layer.name, sums.extent, layer.name)
+        remarks.append(Remark(severity="blocker", text=f"{problem.what}: {problem.why}", remedy=problem.hint))
+    key, _, key_why = suggest.key_field(fields, layer.key)
+    twice = duplicates.Duplicates()
+    stated = layer.key or key
+    if stated is not None and sums.trouble is None and not layer.blockers:
+        twice = duplicates.find(reader, layer.name, stated)
+        if layer.key is not None and layer.key in {field.name for field in fields}:
+            key, key_why = layer.key, key_why if key == layer.key else "the format makes it the key"
+    kind, sure, why = suggest.object_type(layer.name, fields, layer.geometry)
+    unit = projection.metres_per_unit if projection and not projection.is_geographic else None
+    suggestions = suggest.mapping(kind, fields, unit)
+    _remarks(layer, sums, fields, twice, projection, kind, suggestions, key, remarks)
+    parts = _parts(sums, fields, twice, projection, layer)
+    blocked = any(one.severity == "blocker" for one in remarks)
+    conditions = any(one.severity == "condition" for one in remarks)
+    readiness = NOT_READY if blocked else CONDITIONS if conditions else READY
+    if not blocked and layer.count is None and sums.read == 0:
+        readiness = UNKNOWN
+    return LayerAssessment(
+        name=layer.name,
+        count=layer.count,
+        read=sums.read,
+        geometry_types=sums.types,
+        crs=source_crs or layer.crs,
+        operation=msgspec.to_builtins(projection.operation) if projection else None,
+        encoding=layer.encoding,
+        encoding_evidence=layer.encoding_evidence,
+        samples=_samples(fields),
+        extent=sums.extent,
+        extent_degrees=sums.degrees,
+        defects=sums.defects,
+        repairable=sums.repairable,
+        duplicate_keys=len(twice.conflicts),
+        copies=len(twice.copies),
+        fields=fields,
+        type=kind,
+        type_confidence=sure,
+        type_why=why,
+        key=key,
+        key_why=key_why,
+        scheme=layer.scheme,
+        role=layer.role,
+        suggestions=suggestions,
+        readiness=readiness,
+        remarks=remarks,
+        score=round(sum(WEIGHTS[name] * value for name, value in parts.items()), 4),
+        parts={name: round(value, 4) for name, value in parts.items()},
+        picture=sums.picture,
+    )
+
+
+def _projection(layer: Layer, source_crs: str | None, remarks: list[Remark]) -> Projection | None:
+    given = source_crs or layer.crs
+    if given is None:
+        return None
+    try:
+        projection = Projection(given, limit_m=float("inf"), where=layer.name)
+    except DtcError as problem:
+        remarks.append(
+            Remark(
+                severity="blocker",
+                text=f"{problem.what}: {problem.why}" if problem.why else problem.what,
+                remedy=problem.hint,
+            )
+        )
+        return None
+    operation = projection.operation
+    if operation.missing_grids:
+        remarks.append(
+            Remark(
+                severity="condition",
+                text=f"the best transformation from {projection.name} needs grids that are not here: "
+                f"{', '.join(operation.missing_grids)}; the one used states {_metres(operation.accuracy_m)}",
+                remedy="install them with projsync, or accept the accuracy",
+            )
+        )
+    elif operation.accuracy_m is not None and operation.accuracy_m > NOTED_ACCURACY_M:
+        remarks.append(
+            Remark(
+                severity="condition",
+                text=f"{projection.name} reaches WGS 84 to {operation.accuracy_m:g} m",
+                remedy="accept it, or install grids",
+            )
+        )
+    if operation.vertical:
+        remarks.append(
+            Remark(
+                severity="note",
+                text=f"heights stay in {operation.vertical}; they are not turned into ellipsoidal heights",
+            )
+        )
+    remarks += [
+        Remark(severity="condition", text=note, remedy="source_crs: states it") for note in operation.notes
+    ]
+    return projection
+
+
+def _metres(value: float | None) -> str:
+    return f"{value:g} m" if value is not None else "no accuracy"
+
+
+def _pass(reader: Source, layer: Layer, projection: Projection | None, sums: _Sums) -> None:
+    try:
+        for batch in reader.batches(layer.name, start=0, size=READ_SIZE, careful=False):
+            sums.read += batch.size
+            for name, column in batch.columns.items():
+                profiler = sums.profilers.get(name)
+                if profiler is None:
+                    profiler = sums.profilers[name] = Profiler(name, "text")
+                profiler.add(column)
+            for code, _ in batch.problems.values():
+                sums.defect(code)
+            _geometry(batch.geometry, set(batch.problems), projection, sums)
+    except DtcError as problem:
+        sums.trouble = f"{problem.what}: {problem.why}"
+
+
+def _geometry(shapes: Any, known: set[int], projection: Projection | None, sums: _Sums) -> None:
+    kinds, times = np.unique(shapely.get_type_id(shapes), return_counts=True)
+    for kind, count in zip(kinds.tolist(), times.tolist(), strict=True):
+        if kind < 0:
+            sums.defect("null-geometry", count - len(known))
+        else:
+            name = geometry.TYPE_NAMES[kind]
+            sums.types[name] = sums.types.get(name, 0) + count
+    sums.extent = _widened(sums.extent, shapely.total_bounds(shapes).tolist())
+    if projection is None:
+        broken = shapely.is_valid(shapes) | shapely.is_missing(shapes)
+        sums.defect("invalid-geometry", int((~broken).sum()))
+        return
+    mended = geometry.mend(shapes, projection, geometry.Policy())
+    for code, _ in mended.problems.values():
+        sums.defect(code)
+    for repair in mended.repairs.values():
+        sums.defect("repairable: " + repair["reason"])
+    sums.repairable += len(mended.repairs)
+    sums.degrees = _widened(sums.degrees, shapely.total_bounds(mended.shapes).tolist())
+    room = PICTURE_SHAPES - len(sums.picture)
+    if room > 0:
+        _draw(mended.shapes, room, sums)
+
+
+def _draw(shapes: Any, room: int, sums: _Sums) -> None:
+    present = shapes[~shapely.is_missing(shapes)]
+    if not len(present):
+        return
+    bounds = shapely.total_bounds(present)
+    size = max(bounds[2] - bounds[0], bounds[3] - bounds[1], 1e-9)
+    step = max(1, len(present) // room)
+    for shape in shapely.simplify(present[::step][:room], size / 500, preserve_topology=False):
+        for part in shapely.get_parts(shape)[:20]:
+            ring = shapely.get_exterior_ring(part) if shapely.get_type_id(part) == 3 else part
+            if ring is not None and not shapely.is_empty(ring) and shapely.get_type_id(ring) in (0, 1, 2):
+                sums.picture.append(np.round(shapely.get_coordinates(ring), 6).tolist())
+
+
+def _widened(before: list[float] | None, new: list[float]) -> list[float] | None:
+    if not np.isfinite(new).all():
+        return before
+    if before is None:
+        return new
+    return [min(before[0], new[0]), min(before[1], new[1]), max(before[2], new[2]), max(before[3], new[3])]
+
+
+def _samples(fields: list[FieldProfile]) -> list[str]:
+    """Five decoded texts in which an encoding would show: those outside ASCII first."""
+    texts = [text for field in fields if field.kind == "text" for text in field.examples]
+    return sorted(texts, key=str.isascii)[:5]
+
+
+def _remarks(
+    layer: Layer,
+    sums: _Sums,
+    fields: list[FieldProfile],
+    twice: duplicates.Duplicates,
+    projection: Projection | None,
+    kind: str,
+    suggestions: list[suggest.Suggestion],
+    key: str | None,
+    remarks: list[Remark],
+) -> None:
+    def condition(text: str, remedy: str) -> None:
+        remarks.append(Remark(severity="condition", text=text, remedy=remedy))
+
+    if sums.read == 0 and not layer.blockers:
+        remarks.append(Remark(severity="note", text="the layer is empty", remedy="skip: it, with the reason"))
+    if layer.count is not None and layer.count != sums.read and sums.trouble is None and not layer.blockers:
+        condition(f"the source says {layer.count} records and gives {sums.read}", "ask its owner")
+    lost = sum(times for name, times in sums.defects.items() if not name.startswith("repairable"))
+    if lost:
+        told = ", ".join(
+            f"{times} {name}"
+            for name, times in sorted(sums.defects.items())
+            if not name.startswith("repairable")
+        )
+        condition(
+            f"{lost} records would be quarantined: {told}", "correct them in the source, or accept the loss"
+        )
+    if twice.conflicts:
+        condition(
+            f"{len(twice.conflicts)} keys belong to several records that differ",
+            "none of those is loaded until it is settled",
+        )
+    if any(field.suspicious for field in fields):
+        condition(
+            "texts hold characters of a wrong encoding", "look at the samples; encoding: overrides the guess"
+        )
+    if key is None and sums.read:
+        condition(
+            "no field identifies a record", "ids are made of the content; sync sees a change as new and gone"
+        )
+    if kind == "Building" and sums.read:
+        have = {one.member for one in suggestions}
+        missing = [name for name in ("name", "buildingType", "height") if name not in have]
+        if missing:
+            condition(
+                f"no field was found for {', '.join(missing)}, which a building must have (P4 9.2)",
+                "map a field, give a default, or shorten required: knowingly",
+            )
+
+
+def _parts(
+    sums: _Sums,
+    fields: list[FieldProfile],
+    twice: duplicates.Duplicates,
+    projection: Projection | None,
+    layer: Layer,
+) -> dict[str, float]:
+    """The parts of the score, each 0 to 1."""
+    read = max(sums.read, 1)
+    lost = sum(times for name, times in sums.defects.items() if not name.startswith("repairable"))
+    texts = [field for field in fields if field.kind == "text"]
+    count = sum(field.count - field.nulls for field in texts)
+    placed = layer.geometry is None or projection is not None
+    accuracy = projection.operation.accuracy_m if projection else None
+    return {
+        "geometry": max(0.0, 1 - (lost + 0.2 * sums.repairable) / read) if sums.read else 0.0,
+        "placement": 0.0 if not placed else 1.0 if accuracy is None or accuracy <= NOTED_ACCURACY_M else 0.7,
+        "completeness": sum(field.filled for field in fields) / len(fields) if fields else 1.0,
+        "identity": 1 - min(1.0, len(twice.conflicts) / read),
+        "text": 1 - sum(field.suspicious for field in texts) / count if count else 1.0,
+    }

@@ -1,0 +1,127 @@
+"""The reader child: reads, mends, maps and encodes one layer, and hands it to its parent in frames (D-42).
+
+A crash of a library ends this process and nothing else. The job comes as one msgpack value on standard
+input; frames go to standard output; nothing else is written there.
+"""
+
+import os
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import msgspec
+
+from dtc_cli.errors import DtcError
+
+
+class Job(msgspec.Struct, frozen=True, kw_only=True):
+    """What a child is to read."""
+
+    plan: str
+    source: str
+    layer: str
+    start: int
+    size: int
+    careful: bool
+    stop: int | None
+    """Ordinal to stop before; None reads to the end."""
+    migration: str
+    started: str
+    frame: int
+    """Records per frame, at most."""
+
+
+def run(job: Job, out: BinaryIO) -> None:
+    """Read a layer as the job says; ends with an END frame, or a FAILED frame with the five fields."""
+    from dtc_cli.migrate import frames
+
+    try:
+        _read(job, out)
+    except DtcError as error:
+        frames.write(out, frames.FAILED, {**error.as_dict(), "exit": int(error.exit_code)})
+
+
+def _read(job: Job, out: BinaryIO) -> None:
+    from dtc_cli.migrate import duplicates, frames, plan
+    from dtc_cli.migrate.sources.open import open_source
+    from dtc_cli.migrate.transform import Transformer
+
+    parsed = plan.load(Path(job.plan))
+    source, layer = parsed.layer(job.source, job.layer)
+    reader = open_source(source.path, format=source.format, encoding=source.encoding, options=source.options)
+    try:
+        facts = next((one for one in reader.layers() if one.name == layer.name), None)
+        if facts is None:
+            from dtc_cli.migrate.trouble import plan_error
+
+            known = ", ".join(one.name for one in reader.layers())
+            raise plan_error(
+                f"the source {source.name} has no layer {layer.name}",
+                where=parsed.file,
+                hint=f"layers: {known}",
+            )
+        transformer = Transformer(
+            parsed, source, layer, facts, migration=job.migration, started=datetime.fromisoformat(job.started)
+        )
+        if layer.key is not None:
+            transformer.duplicates = duplicates.find(reader, layer.name, layer.key)
+        operation = transformer.projection.operation if transformer.projection else None
+        frames.write(
+            out,
+            frames.READY,
+            {
+                "count": facts.count,
+                "token": reader.token(),
+                "operation": msgspec.to_builtins(operation),
+                "crs": transformer.projection.code if transformer.projection else None,
+            },
+        )
+        read = job.start
+        for batch in reader.batches(layer.name, start=job.start, size=job.size, careful=job.careful):
+            records, bodies = transformer.batch(batch)
+            if job.stop is not None and read + len(records) > job.stop:
+                records, bodies = records[: job.stop - read], bodies[: job.stop - read]
+            for first in range(0, len(records), job.frame):
+                part = slice(first, first + job.frame)
+                frames.write(out, frames.DATA, records[part], b"\n".join(bodies[part]) + b"\n")
+            read += len(records)
+            if job.stop is not None and read >= job.stop:
+                break
+        frames.write(
+            out,
+            frames.END,
+            {
+                "read": read,
+                "bounds": transformer.bounds,
+                "notices": dict(transformer.notices),
+                "token": reader.token(),
+            },
+        )
+    finally:
+        reader.close()
+
+
+def main() -> None:
+    """Take the job from standard input and answer on standard output."""
+    job = msgspec.msgpack.decode(sys.stdin.buffer.read(), type=Job)
+    # Libraries print to descriptor 1 now and then; frames get a descriptor of their own.
+    out = os.fdopen(os.dup(1), "wb", buffering=1 << 20)
+    os.dup2(2, 1)
+    try:
+        run(job, out)
+    except BrokenPipeError:
+        os._exit(0)  # the parent is gone, and with it whoever wanted the records
+    finally:
+        _close(out)
+
+
+def _close(out: Any) -> None:
+    try:
+        out.close()
+    except BrokenPipeError:
+        os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

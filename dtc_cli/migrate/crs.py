@@ -1,0 +1,216 @@
+"""From the reference system of a source to longitude and latitude of WGS 84, and what is lost on the way."""
+
+import warnings
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+
+from dtc_cli.errors import DtcError
+from dtc_cli.migrate.trouble import need, plan_error
+
+WGS84 = "EPSG:4326"
+MODERN_ELLIPSOIDS = ("WGS 84", "WGS84", "GRS 1980", "GRS80")
+"""An unnamed datum on one of these differs from WGS 84 by a metre or two; on any other by hundreds."""
+AREA_SLACK_DEG = 3.0
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """How coordinates get to WGS 84, for the report."""
+
+    name: str
+    accuracy_m: float | None
+    missing_grids: tuple[str, ...]
+    vertical: str | None
+    """Name of the vertical reference of the source; heights stay in it."""
+    vertical_factor: float
+    """Metres per unit of height."""
+    notes: tuple[str, ...]
+
+
+class Projection:
+    """The transformation of one layer. Axis order is x, y (east, north) on both sides.
+
+    Args:
+        given: an authority code, WKT or PROJ text.
+        limit_m: the operation's stated accuracy must not be worse.
+        where: place for messages.
+
+    Raises:
+        DtcError: `migration-plan` when the system is unknown, its datum is, or accuracy is beyond the limit.
+    """
+
+    def __init__(self, given: str, *, limit_m: float, where: str) -> None:
+        pyproj = need("pyproj", what="reprojection")
+        try:
+            crs = pyproj.CRS.from_user_input(given)
+        except pyproj.exceptions.CRSError as problem:
+            raise plan_error(
+                f"the coordinate reference system {given[:80]!r} is not known",
+                where=where,
+                why=str(problem)[:200],
+                hint="source_crs: EPSG:5186, or WKT",
+            ) from problem
+        horizontal, vertical = _split(crs)
+        notes = []
+        if horizontal.is_engineering or not (horizontal.is_projected or horizontal.is_geographic):
+            raise plan_error(
+                f"{crs.name} is a local engineering system",
+                where=where,
+                why="nothing says where on Earth its origin is",
+                hint="source_crs must be a system with a place on Earth; a surveyor can find the shift",
+            )
+        if unknown_datum(horizontal):
+            if horizontal.ellipsoid is None or horizontal.ellipsoid.name not in MODERN_ELLIPSOIDS:
+                raise self._ask_for_datum(horizontal, where)
+            notes.append(f"the datum is not named; on {horizontal.ellipsoid.name} it is taken for WGS 84")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a missing grid is reported below, with its name
+            group = pyproj.transformer.TransformerGroup(
+                horizontal, WGS84, always_xy=True, allow_ballpark=bool(notes) or horizontal == WGS84
+            )
+        if not group.transformers:
+            raise plan_error(
+                f"there is no transformation from {crs.name} to WGS 84 on this machine",
+                where=where,
+                why="grids are missing: " + (", ".join(_grids(group.unavailable_operations)) or "unknown"),
+                hint="install the grids (projsync), or choose a source_crs with a known shift",
+            )
+        self._transformer = group.transformers[0]
+        stated = self._transformer.accuracy
+        accuracy = stated if stated is not None and stated >= 0 else None
+        if accuracy is not None and accuracy > limit_m:
+            raise plan_error(
+                f"{crs.name} can be transformed to WGS 84 to {accuracy:g} m only",
+                where=where,
+                why=f"the plan allows {limit_m:g} m (thresholds.crs_accuracy_m); missing grids: "
+                + (", ".join(_grids(group.unavailable_operations)) or "none"),
+                hint="install the grids (projsync), or raise the threshold knowingly",
+            )
+        missing = () if group.best_available else tuple(_grids(group.unavailable_operations))
+        self.operation = Operation(
+            name=self._transformer.description,
+            accuracy_m=accuracy,
+            missing_grids=missing,
+            vertical=vertical.name if vertical else None,
+            vertical_factor=float(vertical.axis_info[0].unit_conversion_factor) if vertical else 1.0,
+            notes=tuple(notes),
+        )
+        self.name = crs.name
+        self.code = crs.to_string() if crs.to_epsg() else crs.name
+        self.metres_per_unit = (
+            111_320.0 if horizontal.is_geographic else float(horizontal.axis_info[0].unit_conversion_factor)
+        )
+        self.is_geographic = bool(horizontal.is_geographic)
+        use = horizontal.area_of_use
+        self.area = None if use is None else (use.west, use.south, use.east, use.north)
+
+    def apply(self, points: Any) -> Any:
+        """Positions (n x 2 or n x 3) in degrees; what cannot be transformed becomes infinite."""
+        result = points.copy()
+        result[:, 0], result[:, 1] = self._transformer.transform(points[:, 0], points[:, 1])
+        if points.shape[1] == 3 and self.operation.vertical_factor != 1.0:
+            result[:, 2] = points[:, 2] * self.operation.vertical_factor
+        return result
+
+    def _ask_for_datum(self, horizontal: Any, where: str) -> DtcError:
+        found = candidates(horizontal)
+        listed = "; ".join(f"{code} {name}" for code, name in found) or "none with the same parameters"
+        ellipsoid = horizontal.ellipsoid.name if horizontal.ellipsoid else "an unknown ellipsoid"
+        return plan_error(
+            f"the datum of {horizontal.name} is not known",
+            where=where,
+            why=f"on {ellipsoid} a wrong datum moves everything by hundreds of metres; candidates: {listed}",
+            hint="decide, and write it into the plan: source_crs: " + (found[0][0] if found else "EPSG:..."),
+        )
+
+
+def _split(crs: Any) -> tuple[Any, Any]:
+    """The horizontal and the vertical part."""
+    if crs.is_compound:
+        parts = crs.sub_crs_list
+        return parts[0], parts[1]
+    if crs.is_bound:
+        return _split(crs.source_crs)
+    return (crs.to_2d() if len(crs.axis_info) == 3 and not crs.is_geocentric else crs), None
+
+
+def unknown_datum(crs: Any) -> bool:
+    """Whether the datum has no name that PROJ could know."""
+    if crs.is_bound:
+        return False
+    geodetic = crs.geodetic_crs
+    name = (geodetic.datum.name if geodetic is not None and geodetic.datum is not None else "").lower()
+    return (
+        name in ("", "unk", "unnamed")
+        or "unknown" in name
+        or "not specified" in name
+        or "not_specified" in name
+    )
+
+
+def candidates(crs: Any) -> list[tuple[str, str]]:
+    """EPSG systems with the same ellipsoid and the same projection parameters, at most five."""
+    pyproj = need("pyproj")
+    from pyproj.aoi import AreaOfInterest
+    from pyproj.database import query_crs_info
+    from pyproj.enums import PJType
+
+    method = crs.coordinate_operation
+    if method is None or crs.ellipsoid is None:
+        return []
+    try:
+        centre = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True).transform(
+            *_origin(method)
+        )
+        area = AreaOfInterest(centre[0] - 2, centre[1] - 2, centre[0] + 2, centre[1] + 2)
+    except (pyproj.exceptions.ProjError, ValueError, KeyError):
+        area = None
+    wanted = _parameters(method)
+    found = []
+    for info in query_crs_info("EPSG", PJType.PROJECTED_CRS, area_of_interest=area):
+        other = pyproj.CRS.from_epsg(int(info.code))
+        if other.ellipsoid is None or other.coordinate_operation is None:
+            continue
+        if abs(other.ellipsoid.semi_major_metre - crs.ellipsoid.semi_major_metre) > 0.5:
+            continue
+        have = _parameters(other.coordinate_operation)
+        if set(have) == set(wanted) and all(abs(have[name] - wanted[name]) < 1e-5 for name in wanted):
+            found.append((f"EPSG:{info.code}", info.name))
+    return found[:5]
+
+
+def _parameters(operation: Any) -> dict[str, float]:
+    return {one.name: float(one.value) for one in operation.params}
+
+
+def _origin(operation: Any) -> tuple[float, float]:
+    values = _parameters(operation)
+    return (
+        values.get("False easting", values.get("Easting at false origin", 0.0)),
+        values.get("False northing", values.get("Northing at false origin", 0.0)),
+    )
+
+
+def _grids(operations: Sequence[Any]) -> list[str]:
+    names = {grid.short_name for operation in operations for grid in operation.grids if not grid.available}
+    return sorted(names)[:6]
+
+
+def missing_crs(layer: str, bounds: Sequence[float] | None, where: str) -> DtcError:
+    """The refusal of a layer without a reference system, with what its extent suggests."""
+    extent = "its extent is unknown"
+    if bounds is not None:
+        extent = f"x {bounds[0]:.6g} to {bounds[2]:.6g}, y {bounds[1]:.6g} to {bounds[3]:.6g}"
+        degrees = -180 <= bounds[0] <= bounds[2] <= 180 and -90 <= bounds[1] <= bounds[3] <= 90
+        extent += (
+            "; the numbers could be degrees, which is no evidence that they are"
+            if degrees
+            else "; these are not degrees"
+        )
+    return plan_error(
+        f"the layer {layer} states no coordinate reference system",
+        where=where,
+        why=extent,
+        hint="ask its owner, then write source_crs: EPSG:... into the plan",
+    )

@@ -1,0 +1,271 @@
+"""Geometry on its way: judged and mended in the source system, projected, rounded, judged again."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import shapely
+
+from dtc_cli.migrate.crs import AREA_SLACK_DEG, Projection
+
+DECIMALS = 7
+"""Of a degree: about a centimetre."""
+HEIGHT_DECIMALS = 3
+SENTINEL = 1e15
+"""Beyond this in any system is a stand-in for "no value", finite or not."""
+POLYGONAL = (3, 6)
+TYPE_NAMES = (
+    "Point", "LineString", "LinearRing", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon",
+    "GeometryCollection",
+)  # fmt: skip
+
+
+class Policy(msgspec.Struct, frozen=True, kw_only=True):
+    """What the plan allows."""
+
+    area_change: float = 0.01
+    accept_collapse: bool = False
+    mixed: str = "keep"
+    swap_axes: bool = False
+
+
+class Mended(msgspec.Struct, kw_only=True):
+    """Geometries in degrees (None where there is none), parallel to what was given."""
+
+    shapes: Any
+    problems: dict[int, tuple[str, str]]
+    """Index to (code, sentence) of what may not be loaded."""
+    repairs: dict[int, dict[str, Any]]
+    """Index to what was repaired: reason, area before and after in square metres of the source."""
+
+
+def mend(shapes: Any, projection: Projection, policy: Policy) -> Mended:
+    """Judge, repair, project, round and orient a batch of shapely geometries."""
+    result = shapes.copy()
+    problems: dict[int, tuple[str, str]] = {}
+    repairs: dict[int, dict[str, Any]] = {}
+    present = ~shapely.is_missing(result)
+    _refuse(
+        problems,
+        np.flatnonzero(present & shapely.is_empty(result)),
+        "empty-geometry",
+        "the geometry is empty",
+    )
+    points, owner = shapely.get_coordinates(result, return_index=True)
+    wild = ~(np.abs(points) < SENTINEL).all(axis=1)
+    _refuse(
+        problems, np.unique(owner[wild]), "sentinel-coordinates",
+        "a coordinate is not finite, or so large that it stands for no value",
+    )  # fmt: skip
+    usable = present.copy()
+    usable[list(problems)] = False
+    _repair(result, usable, projection, policy, problems, repairs)
+    usable[list(problems)] = False
+    _project(result, usable, projection, policy, problems)
+    usable[list(problems)] = False
+    _settle(result, usable, problems, repairs)
+    usable[list(problems)] = False
+    if policy.mixed == "promote":
+        for index in np.flatnonzero(usable & (shapely.get_type_id(result) == 3)):
+            result[index] = shapely.multipolygons([result[index]])
+    result[~usable] = None
+    return Mended(shapes=result, problems=problems, repairs=repairs)
+
+
+def _refuse(problems: dict[int, tuple[str, str]], indices: Any, code: str, sentence: str) -> None:
+    for index in indices.tolist():
+        problems.setdefault(index, (code, sentence))
+
+
+def _repair(
+    shapes: Any,
+    usable: Any,
+    projection: Projection,
+    policy: Policy,
+    problems: dict[int, tuple[str, str]],
+    repairs: dict[int, dict[str, Any]],
+) -> None:
+    """Make invalid geometries valid where that has one meaning (edge cases 1 and 3).
+
+    The structure method keeps what a ring encloses; where the even-odd reading of the same rings has
+    another area, nobody but the owner knows what was meant, and the record is left for review.
+    """
+    bad = np.flatnonzero(usable & ~shapely.is_valid(shapes))
+    if not len(bad):
+        return
+    broken = shapes[bad]
+    reasons = shapely.is_valid_reason(broken)
+    fixed = shapely.make_valid(broken, method="structure", keep_collapsed=False)
+    even_odd = shapely.area(shapely.make_valid(broken, method="linework"))
+    before, after = shapely.area(broken), shapely.area(fixed)
+    unit = 1.0 if projection.is_geographic else projection.metres_per_unit**2
+    for place, index in enumerate(bad.tolist()):
+        reason = str(reasons[place]).partition("[")[0].strip()
+        whole, kind = fixed[place], shapely.get_type_id(broken[place])
+        if whole is None or shapely.is_empty(whole) or (kind in POLYGONAL and not after[place] > 0):
+            problems[index] = ("collapsed-geometry", f"{reason}; nothing is left when it is repaired")
+            continue
+        change = abs(after[place] - even_odd[place]) / max(after[place], even_odd[place], 1e-30)
+        if kind in POLYGONAL and change > policy.area_change and not policy.accept_collapse:
+            problems[index] = (
+                "ambiguous-geometry",
+                f"{reason}; two readings of its rings differ by {change:.1%} in area, it needs a person",
+            )
+            continue
+        shapes[index] = _polygons_of(whole) if kind in POLYGONAL else whole
+        repairs[index] = {
+            "reason": reason,
+            "areaBefore": round(float(before[place]) * unit, 6),
+            "areaAfter": round(float(after[place]) * unit, 6),
+            "original": shapely.to_wkb(broken[place], hex=True),
+        }
+
+
+def _polygons_of(shape: Any) -> Any:
+    """The polygons of a collection: a spike leaves lines behind that are no part of a surface."""
+    if shapely.get_type_id(shape) != 7:
+        return shape
+    parts = [part for part in shapely.get_parts(shape) if shapely.get_type_id(part) in POLYGONAL]
+    return shapely.union_all(parts)
+
+
+def _project(
+    shapes: Any, usable: Any, projection: Projection, policy: Policy, problems: dict[int, tuple[str, str]]
+) -> None:
+    for with_height in (False, True):
+        chosen = np.flatnonzero(usable & (shapely.has_z(shapes) == with_height))
+        if not len(chosen):
+            continue
+        group = shapes[chosen]
+        points, owner = shapely.get_coordinates(group, include_z=with_height, return_index=True)
+        if policy.swap_axes:
+            points[:, [0, 1]] = points[:, [1, 0]]
+        placed = projection.apply(points)
+        placed[:, :2] = np.round(placed[:, :2], DECIMALS)
+        if with_height:
+            placed[:, 2] = np.round(placed[:, 2], HEIGHT_DECIMALS)
+            lost = ~np.isfinite(placed[:, 2])
+            placed[lost, 2] = 0.0
+        bad = ~np.isfinite(placed[:, :2]).all(axis=1)
+        outside = bad | (np.abs(placed[:, 0]) > 360) | (np.abs(placed[:, 1]) > 90)
+        if projection.area is not None:
+            west, south, east, north = projection.area
+            far = (placed[:, 1] < south - AREA_SLACK_DEG) | (placed[:, 1] > north + AREA_SLACK_DEG)
+            if west <= east:
+                x = (placed[:, 0] + 180) % 360 - 180 if np.any(np.abs(placed[:, 0]) > 180) else placed[:, 0]
+                far |= (x < west - AREA_SLACK_DEG) | (x > east + AREA_SLACK_DEG)
+            outside |= far
+        placed[bad] = 0.0
+        shapes[chosen] = shapely.set_coordinates(group, placed)
+        for index in np.unique(owner[outside]).tolist():
+            problems[int(chosen[index])] = (
+                "outside-crs-area",
+                f"it lies outside the area of {projection.code}: wrong system, swapped axes or a stray point",
+            )
+
+
+def _settle(
+    shapes: Any, usable: Any, problems: dict[int, tuple[str, str]], repairs: dict[int, dict[str, Any]]
+) -> None:
+    """After rounding: split at the antimeridian, valid again, exterior rings counter-clockwise."""
+    chosen = np.flatnonzero(usable)
+    if not len(chosen):
+        return
+    for index in chosen[_crosses(shapes[chosen])].tolist():
+        shapes[index] = _split_at_antimeridian(shapes[index])
+        repairs.setdefault(index, {"reason": "split at the antimeridian"})
+    for index in chosen[~shapely.is_valid(shapes[chosen])].tolist():
+        flat = shapely.has_z(shapes[index])
+        mended = shapely.make_valid(shapes[index], method="structure", keep_collapsed=False)
+        snapped = shapely.set_precision(mended, 10.0**-DECIMALS)
+        if shapely.is_empty(snapped) or not shapely.is_valid(snapped):
+            problems[index] = (
+                "collapsed-geometry",
+                "nothing is left of it when coordinates are rounded to 1 cm",
+            )
+            continue
+        shapes[index] = _rounded(_polygons_of(snapped), height=bool(flat))
+        repairs.setdefault(index, {"reason": "invalid after rounding to 7 decimals"})
+    shapes[chosen] = shapely.orient_polygons(shapes[chosen], exterior_cw=False)
+
+
+def _rounded(shape: Any, *, height: bool) -> Any:
+    points = shapely.get_coordinates(shape, include_z=height)
+    points[:, :2] = np.round(points[:, :2], DECIMALS)
+    if height:
+        points[:, 2] = np.round(np.nan_to_num(points[:, 2]), HEIGHT_DECIMALS)
+    return shapely.set_coordinates(shape, points)
+
+
+def _crosses(shapes: Any) -> Any:
+    """Which geometries lie beyond 180 degrees or jump across it between two positions of a part."""
+    bounds = shapely.bounds(shapes)
+    wide = (bounds[:, 2] - bounds[:, 0] > 180) | (bounds[:, 0] < -180) | (bounds[:, 2] > 180)
+    for place in np.flatnonzero(wide).tolist():
+        if abs(bounds[place, 0]) <= 180 and abs(bounds[place, 2]) <= 180:
+            steps = [
+                np.abs(np.diff(shapely.get_coordinates(part)[:, 0])).max(initial=0)
+                for part in _rings(shapes[place])
+            ]
+            wide[place] = max(steps, default=0) > 180
+    return wide
+
+
+def _rings(shape: Any) -> list[Any]:
+    found: list[Any] = []
+    for part in shapely.get_parts(shape):
+        found.extend(shapely.get_rings(part) if shapely.get_type_id(part) == 3 else [part])
+    return found
+
+
+def _split_at_antimeridian(shape: Any) -> Any:
+    points = shapely.get_coordinates(shape)
+    east = shapely.set_coordinates(
+        shapely.force_2d(shape), np.column_stack([points[:, 0] % 360, points[:, 1]])
+    )
+    east = shapely.make_valid(east, method="structure", keep_collapsed=False)
+    parts = []
+    for low, shift in ((0.0, 0.0), (180.0, 360.0)):
+        part = shapely.intersection(east, shapely.box(low, -90, low + 180, 90))
+        if not shapely.is_empty(part):
+            points = shapely.get_coordinates(part) - [shift, 0.0]
+            parts.append(shapely.set_coordinates(part, points))
+    joined = shapely.union_all(parts) if len(parts) > 1 else parts[0]
+    return _rounded(joined, height=False)
+
+
+def as_geojson(shapes: Any) -> list[dict[str, Any] | None]:
+    """Geometries as GeoJSON values, made from whole coordinate arrays: a loop over shapes is far slower."""
+    result: list[dict[str, Any] | None] = [None] * len(shapes)
+    kinds = shapely.get_type_id(shapes)
+    tall = shapely.has_z(shapes)
+    for kind in np.unique(kinds).tolist():
+        for height in (False, True):
+            chosen = np.flatnonzero((kinds == kind) & (tall == height))
+            if not len(chosen) or kind < 0:
+                continue
+            if kind in (2, 7):
+                for index in chosen.tolist():
+                    result[index] = _collection(shapes[index]) if kind == 7 else _line(shapes[index])
+                continue
+            _, points, offsets = shapely.to_ragged_array(shapes[chosen], include_z=height)
+            values = points.tolist()
+            for level in offsets:
+                values = [values[a:b] for a, b in zip(level[:-1].tolist(), level[1:].tolist(), strict=True)]
+            name = TYPE_NAMES[kind]
+            for index, one in zip(chosen.tolist(), values, strict=True):
+                result[index] = {"type": name, "coordinates": one}
+    return result
+
+
+def _line(shape: Any) -> dict[str, Any]:
+    return {
+        "type": "LineString",
+        "coordinates": shapely.get_coordinates(shape, include_z=bool(shapely.has_z(shape))).tolist(),
+    }
+
+
+def _collection(shape: Any) -> dict[str, Any]:
+    parts = np.empty(shapely.get_num_geometries(shape), dtype=object)
+    parts[:] = list(shapely.get_parts(shape))
+    return {"type": "GeometryCollection", "geometries": as_geojson(parts)}

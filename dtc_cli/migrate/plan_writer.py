@@ -1,0 +1,149 @@
+"""Writing a plan from an assessment: suggestions with their confidence, for a person to edit."""
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from dtc_cli.migrate.assess import Assessment, LayerAssessment
+from dtc_cli.migrate.plan import BUILDING_NEEDS
+
+LEAST_CONFIDENCE = 0.4
+
+
+def write(
+    assessment: Assessment,
+    *,
+    city: str,
+    out: Path,
+    source_crs: str | None = None,
+    encoding: str | None = None,
+    options: dict[str, Any] | None = None,
+) -> str:
+    """The text of a plan. Lines that a person must decide on begin with `# DECIDE`."""
+    name = _name(assessment.source)
+    path = assessment.source
+    if "://" not in path:
+        path = os.path.relpath(Path(path).resolve(), out.resolve().parent)
+    tables: dict[str, dict[str, str]] = {}
+    lines = [
+        f"# Plan of a migration, suggested from {_name(assessment.source)}; edit it, then",
+        "#   dtc migrate run THIS --target target.yaml --phase pilot",
+        "# Each suggestion says how sure it is (0 to 1) and why. docs/migrate.md explains every key.",
+        "migration: 1",
+        f"name: {_q(name)}",
+        f"city: {{id: {city}, create: if-missing, bounds: from-data}}",
+        "batch: 100                # P4 9.2",
+        "on_existing: update       # what to do with an object that stands there: update, skip, quarantine",
+        "thresholds: {geometry_integrity: 0.99, sensor_accuracy: 0.95, data_quality: 0.95}",
+        "gates: {geometry_integrity: flag, sensor_accuracy: recalibrate, data_quality: rollback}",
+        "phases:",
+        "  pilot: {limit: 1000}",
+        "  incremental: {limit: 50000, needs: pilot}",
+        "  full: {}",
+        "sources:",
+        f"  - name: {_q(name)}",
+        f"    path: {_q(path)}",
+        f"    format: {assessment.format}",
+    ]
+    if encoding is not None:
+        lines.append(f"    encoding: {_q(encoding)}")
+    if options:
+        lines.append(f"    options: {json.dumps(options, ensure_ascii=False)}")
+    lines.append("    layers:")
+    for layer in assessment.layers:
+        lines += _layer(layer, tables, source_crs)
+    if tables:
+        lines.append("tables:                   # code to word; an unknown code is counted and kept as it is")
+        for table, entries in tables.items():
+            lines.append(f"  {_q(table)}:")
+            lines += [f"    {_q(code)}: {_q(word)}" for code, word in entries.items()] or ["    {}"]
+    return "\n".join(lines) + "\n"
+
+
+def _layer(  # noqa: PLR0912 - one arm per line of the plan
+    layer: LayerAssessment, tables: dict[str, dict[str, str]], source_crs: str | None
+) -> list[str]:
+    lines = [f"      - name: {_q(layer.name)}   # {layer.read} records, {layer.readiness}"]
+    for remark in layer.remarks:
+        if remark.severity != "note":
+            lines.append(
+                f"        # {remark.severity}: {_flat(remark.text)}"
+                + (f" -> {_flat(remark.remedy)}" if remark.remedy else "")
+            )
+    if layer.read == 0 and not any(one.severity == "blocker" for one in layer.remarks):
+        return [*lines, "        skip: the layer is empty"]
+    lines.append(f"        type: {layer.type}   # {layer.type_confidence:.2f}: {_flat(layer.type_why)}")
+    if source_crs is not None:
+        lines.append(f"        source_crs: {_q(source_crs)}")
+    elif layer.crs is None and layer.geometry_types:
+        lines.append("        # DECIDE source_crs: EPSG:...   the source states none")
+    elif layer.operation is None and layer.geometry_types:
+        lines.append("        # DECIDE source_crs: EPSG:...   what the source states cannot be used")
+    if layer.key is not None:
+        lines.append(
+            f"        id: {{key: {_q(layer.key)}, scheme: {layer.scheme}}}   # {_flat(layer.key_why)}"
+        )
+    else:
+        lines.append(f"        # id: {{key: FIELD}}   {_flat(layer.key_why)}")
+    if not layer.geometry_types:
+        lines.append("        # DECIDE geometry: {point: [longitude, latitude]}   the records have no place")
+    chosen = [one for one in layer.suggestions if one.confidence >= LEAST_CONFIDENCE]
+    if layer.type == "Building":
+        have = {one.member for one in chosen}
+        needed = [name for name in BUILDING_NEEDS if name in have]
+        lines.append(
+            f"        required: [{', '.join(needed)}]   # P4 9.2 asks for {', '.join(BUILDING_NEEDS)}"
+        )
+    if not chosen:
+        return [*lines, "        properties: {}"]
+    lines.append("        properties:")
+    for one in chosen:
+        rule: dict[str, Any] = {"from": one.field}
+        if one.unit:
+            rule["unit"] = one.unit
+        if one.pattern:
+            rule = {"from": one.field, "as": "year", "pattern": one.pattern}
+        elif one.kind and not one.unit:
+            rule["as"] = one.kind
+        if one.table:
+            table = re.sub(r"\W+", "_", one.field).strip("_").lower() or "codes"
+            profile = next(field for field in layer.fields if field.name == one.field)
+            tables.setdefault(table, {code: code for code, _ in profile.common})
+            rule["table"] = table
+        lines.append(f"          {one.member}: {_inline(rule)}   # {one.confidence:.2f}: {_flat(one.why)}")
+    for one in layer.suggestions:
+        if one not in chosen:
+            told = _inline({"from": one.field})
+            lines.append(f"          # {one.member}: {told}   # {one.confidence:.2f}: {_flat(one.why)}")
+    return lines
+
+
+def _name(path: str) -> str:
+    stem = os.path.basename(path.rstrip("/")).partition("?")[0].partition(".")[0]
+    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:60] or "source"
+
+
+def _q(text: str) -> str:
+    """A scalar that YAML reads back as the same text."""
+    return (
+        text
+        if re.fullmatch(r"[A-Za-z][A-Za-z0-9_./-]*", text)
+        and text.lower() not in ("yes", "no", "on", "off", "true", "false", "null", "y", "n")
+        else json.dumps(text, ensure_ascii=False)
+    )
+
+
+def _inline(rule: dict[str, Any]) -> str:
+    return (
+        "{"
+        + ", ".join(
+            f"{name}: {_q(value) if isinstance(value, str) else value}" for name, value in rule.items()
+        )
+        + "}"
+    )
+
+
+def _flat(text: str) -> str:
+    return " ".join(text.split())[:200]

@@ -1,0 +1,76 @@
+"""The quarantine: what was not loaded, why, and the record as it stood; listed, exported, tried again."""
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from dtc_cli.migrate.journal import Journal, Row
+from dtc_cli.migrate.trouble import target_error
+
+REMEDIES = {
+    "null-geometry": "give the record a place, or geometry: {point: ...} in the plan",
+    "empty-geometry": "draw the geometry in the source",
+    "sentinel-coordinates": "replace the stand-in coordinates in the source",
+    "unparseable-geometry": "draw the ring anew: it has too few positions",
+    "collapsed-geometry": "the shape has no area left; draw it anew",
+    "ambiguous-geometry": "decide which reading is meant, or geometry: {collapse: accept}",
+    "outside-crs-area": "check source_crs and axis_order",
+    "missing-property": "fill the field, map a default, or shorten required",
+    "missing-key": "fill the key field, or leave id.key out",
+    "duplicate-key": "correct the keys in the source",
+    "id-taken": "another record has the id; see on_existing",
+    "too-large": "split or simplify the geometry",
+    "reader-crash": "the reading library crashes here; save the file anew with another program",
+}
+
+
+def listing(journal: Journal, *, code: str | None = None, limit: int | None = None) -> list[dict[str, Any]]:
+    """Quarantined records with reason and remedy."""
+    found = []
+    for row in _rows(journal, code):
+        found.append(
+            {
+                "layer": row.layer, "n": row.n, "key": row.key, "type": row.type, "code": row.code,
+                "detail": row.detail, "try": REMEDIES.get(row.code, "see what the target says"),
+            }
+        )  # fmt: skip
+        if limit is not None and len(found) >= limit:
+            break
+    return found
+
+
+def export(journal: Journal, out: Path, *, code: str | None = None) -> int:
+    """Write quarantined records with their raw content: `.csv`, else JSON lines. How many."""
+    count = 0
+    try:
+        if out.suffix.lower() == ".csv":
+            with out.open("w", encoding="utf-8-sig", newline="") as stream:
+                writer = csv.writer(stream)
+                writer.writerow(["layer", "n", "key", "code", "detail", "record"])
+                for row in _rows(journal, code):
+                    writer.writerow(
+                        [row.layer, row.n, row.key, row.code, row.detail, (row.raw or b"").decode()]
+                    )
+                    count += 1
+            return count
+        with out.open("wb") as stream_b:
+            for row in _rows(journal, code):
+                line = {
+                    "layer": row.layer, "n": row.n, "key": row.key, "code": row.code, "detail": row.detail,
+                    "record": orjson.loads(row.raw) if row.raw else None,
+                }  # fmt: skip
+                stream_b.write(orjson.dumps(line) + b"\n")
+                count += 1
+    except OSError as problem:
+        raise target_error(
+            f"{out} cannot be written", where=str(out), why=problem.strerror or str(problem)
+        ) from problem
+    return count
+
+
+def _rows(journal: Journal, code: str | None) -> Iterator[Row]:
+    epoch = int(journal.fact("epoch"))
+    return (row for row in journal.records(epoch, "quarantined") if code is None or row.code.startswith(code))

@@ -1,0 +1,143 @@
+"""Taking a migration back: what it created goes, what it changed is as it was, what others edited stays."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import msgspec
+import orjson
+
+from dtc_cli.migrate import content
+from dtc_cli.migrate.journal import Journal
+from dtc_cli.migrate.twin import Twin, merge_patch
+
+PART = 2000
+ROLLBACK_MAX_S = 900.0  # P4 9.1
+FULL_SIZE = 50_000
+"""Objects of the incremental phase (P4 9.1), for which the time is forecast."""
+FORECAST_FROM = 500
+"""A pace measured on fewer objects says nothing about so many."""
+
+Progress = Callable[[int, int, float], None]
+
+
+class Rollback(msgspec.Struct, kw_only=True):
+    """What a rollback did."""
+
+    deleted: int = 0
+    restored: int = 0
+    already_gone: int = 0
+    edited: list[str] = []
+    """Objects that somebody edited since: left alone unless forced."""
+    failed: dict[str, str] = {}
+    city_removed: bool = False
+    seconds: float = 0.0
+
+    @property
+    def whole(self) -> bool:
+        """Whether nothing of the migration is left."""
+        return not self.edited and not self.failed
+
+    @property
+    def forecast_s(self) -> float | None:
+        """Seconds that 50,000 objects would take at this pace."""
+        done = self.deleted + self.restored
+        return self.seconds * FULL_SIZE / done if done >= FORECAST_FROM and self.seconds else None
+
+
+def roll_back(
+    journal: Journal, twin: Twin, *, force: bool = False, progress: Progress | None = None
+) -> Rollback:
+    """Take back all that stands in the target by this migration; may be repeated after a crash.
+
+    Args:
+        journal: the journal of the migration.
+        twin: the target.
+        force: take back also what was edited since.
+        progress: called with done, total, seconds.
+    """
+    started = time.monotonic()
+    result = Rollback()
+    total = journal.object_count()
+    current = _standing(journal, twin)
+    gone: list[str] = []
+    delete: list[str] = []
+    restore: list[tuple[str, bytes, dict[str, Any]]] = []
+    for item in journal.live_objects():
+        identifier = item["id"]
+        now = current.get(identifier)
+        if now is None:
+            gone.append(identifier)
+        elif now == "edited" and not force:
+            result.edited.append(identifier)
+        elif item["created"]:
+            delete.append(identifier)
+        elif item["prior"] is not None:
+            restore.append((identifier, item["prior"], {}))
+        else:
+            result.failed[identifier] = "its earlier version is not in the journal"
+    result.already_gone = len(gone)
+    journal.mark_objects(gone, "gone")
+    for first in range(0, len(delete), PART):
+        part = delete[first : first + PART]
+        failed = twin.delete_many(part)
+        result.failed.update(failed)
+        journal.mark_objects([one for one in part if one not in failed], "gone")
+        result.deleted += len(part) - len(failed)
+        if progress is not None:
+            progress(result.deleted, total, time.monotonic() - started)
+    outcomes = twin.many([partial(_restore, twin, identifier, prior) for identifier, prior, _ in restore])
+    for (identifier, _, _), why in zip(restore, outcomes, strict=True):
+        if why:
+            result.failed[identifier] = why
+        else:
+            result.restored += 1
+            journal.mark_objects([identifier], "gone")
+    if journal.fact("cityMade") and result.whole and twin.object_count() == 0:
+        result.city_removed = twin.delete_city()
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def _standing(journal: Journal, twin: Twin) -> dict[str, str]:
+    """Id to `ours` or `edited`, for the objects of this migration that stand in the target."""
+    found: dict[str, str] = {}
+    if not twin.exists():
+        return found
+    part: list[dict[str, Any]] = []
+
+    def look() -> None:
+        known = journal.objects(str(item["id"]) for item in part)
+        for item in part:
+            standing = known.get(str(item["id"]))
+            if standing is not None and standing[1] == "live":
+                same = content.matches(item, standing[0])
+                found[str(item["id"])] = "ours" if same else "edited"
+        part.clear()
+
+    for item in twin.walk():
+        part.append(item)
+        if len(part) >= PART:
+            look()
+    look()
+    return found
+
+
+def _restore(twin: Twin, identifier: str, prior: bytes) -> str:
+    """Bring back an earlier version; empty, or why not."""
+    standing = twin.get(identifier)
+    if standing is None:
+        return "it is gone"
+    now, etag = standing
+    wanted = orjson.loads(prior)
+    patch = merge_patch(now, wanted)
+    lost = {name: None for name in (now.get("metadata") or {}) if name not in (wanted.get("metadata") or {})}
+    if lost:
+        patch.setdefault("metadata", {}).update(lost)
+    for name in ("created", "lastUpdated", "revision"):
+        patch.get("metadata", {}).pop(name, None)
+    if not patch.get("metadata", True):
+        patch.pop("metadata")
+    answer = twin.change(identifier, patch, etag)
+    return "" if answer.status_code < 300 else f"{answer.status_code} {answer.text[:200]}"

@@ -1,0 +1,101 @@
+"""What the commands of `dtc migrate` share: finding the journal, its plan and its target again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from dtc_cli.core.target import load as load_target
+from dtc_cli.migrate.journal import Journal
+from dtc_cli.migrate.plan import Plan
+from dtc_cli.migrate.plan import load as load_plan
+from dtc_cli.migrate.sinks import FileSink
+from dtc_cli.migrate.trouble import plan_error, target_error
+from dtc_cli.migrate.twin import Twin
+from dtc_cli.migrate.verify import FileView
+from dtc_cli.migrate.wire import Wire
+
+FILE = "file:"
+
+
+class Session(msgspec.Struct):
+    """An open migration."""
+
+    journal: Journal
+    plan: Plan
+    target: str
+    """Path of the target file, or `file:` and the path of the output."""
+    patience_s: float = 60.0
+
+    @property
+    def to_file(self) -> Path | None:
+        """The output file, when the target is one."""
+        return Path(self.target.removeprefix(FILE)) if self.target.startswith(FILE) else None
+
+    def sink(self) -> "FileSink | Twin":
+        """The place that objects go to."""
+        file = self.to_file
+        if file is not None:
+            return FileSink(
+                file, city=self.plan.city, at=datetime.fromisoformat(self.journal.fact("started"))
+            )
+        return self.twin()
+
+    def twin(self) -> Twin:
+        """The target as a twin.
+
+        Raises:
+            DtcError: `migration-target` when it is a file.
+        """
+        if self.to_file is not None:
+            raise target_error(
+                "this migration went to a file",
+                where=self.target,
+                hint="this command needs a twin as its target",
+            )
+        wire = Wire(load_target(Path(self.target)), patience_s=self.patience_s)
+        return Twin(
+            wire,
+            self.plan.city,
+            migration=str(self.journal.fact("migration")),
+            on_existing=self.plan.on_existing,
+        )
+
+    @contextmanager
+    def view(self) -> "Iterator[FileView | Twin]":
+        """The target, read back."""
+        file = self.to_file
+        if file is not None:
+            if not file.exists():
+                raise target_error(f"the output {file} is gone", where=str(file))
+            yield FileView(file)
+            return
+        twin = self.twin()
+        try:
+            yield twin
+        finally:
+            twin.close()
+
+
+def journal_of(place: Path) -> Path:
+    """The journal folder for a plan file, or the folder itself."""
+    return place if place.is_dir() else place.with_name(place.stem + ".migration")
+
+
+@contextmanager
+def opened(place: Path, *, patience_s: float = 60.0) -> Iterator[Session]:
+    """A migration that was begun, by its journal folder or its plan.
+
+    Raises:
+        DtcError: `migration-plan` when there is none, or its plan is gone.
+    """
+    journal = Journal(journal_of(place))
+    try:
+        stated = journal.fact("plan")
+        if stated is None:
+            raise plan_error("the migration was never begun", where=str(place), hint="dtc migrate run PLAN")
+        yield Session(journal, load_plan(Path(stated)), str(journal.fact("target")), patience_s)
+    finally:
+        journal.close()

@@ -1,0 +1,155 @@
+"""Files as targets: object lines, GeoJSON lines, or a phase 1 record."""
+
+import os
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Protocol
+
+import msgspec
+import orjson
+
+from dtc_cli.migrate.journal import Written
+from dtc_cli.migrate.trouble import target_error
+
+
+class Item(msgspec.Struct, frozen=True):
+    """One object on its way to a target."""
+
+    id: str
+    body: bytes
+    known: bool = False
+    """It stands in the target already, by this migration: it is replaced."""
+
+
+class Sink(Protocol):
+    """A place that objects go to."""
+
+    page: int
+    """Objects that it takes best in one call."""
+
+    def put(self, items: Sequence[Item]) -> list[Written]:
+        """Store objects; what came of each, in order. Idempotent: an object may come twice after a crash."""
+        ...
+
+    def checkpoint(self) -> Any:
+        """Make everything durable; a value from which `restore` finds this place again."""
+        ...
+
+    def restore(self, place: Any) -> None:
+        """Forget what was stored after a checkpoint."""
+        ...
+
+    def finish(self, bounds: Sequence[float] | None) -> None:
+        """All layers are done."""
+        ...
+
+    def close(self) -> None:
+        """Release files and connections."""
+        ...
+
+
+class FileSink:
+    """Lines in a file: `.geojsonl` gets GeoJSON Features, `.json` a phase 1 record, all else objects."""
+
+    page = 2000
+
+    def __init__(self, path: Path, *, city: str, at: datetime) -> None:
+        self._path = path
+        self._form = {".geojsonl": "features", ".geojsons": "features", ".json": "record"}.get(
+            path.suffix.lower(), "objects"
+        )
+        self._city, self._at = city, at
+        # A record is written when all is known; until then its objects wait beside it.
+        self._lines = path.with_name(path.name + ".part") if self._form == "record" else path
+        try:
+            self._lines.parent.mkdir(parents=True, exist_ok=True)
+            self._stream = self._lines.open("r+b" if self._lines.exists() else "w+b")
+        except OSError as problem:
+            raise target_error(
+                f"{path} cannot be written", where=str(path), why=problem.strerror or str(problem)
+            ) from problem
+
+    def put(self, items: Sequence[Item]) -> list[Written]:
+        """See `Sink`."""
+        bodies = [item.body for item in items]
+        if self._form == "features":
+            bodies = [_feature(body) for body in bodies]
+        self._stream.write(b"\n".join(bodies) + b"\n")
+        return [Written("created")] * len(items)
+
+    def checkpoint(self) -> int:
+        """Bytes that are safe on disk."""
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        return self._stream.tell()
+
+    def restore(self, place: Any) -> None:
+        """Cut the file to what the journal knows."""
+        self._stream.truncate(int(place or 0))
+        self._stream.seek(int(place or 0))
+
+    def finish(self, bounds: Sequence[float] | None) -> None:
+        """Write the record around its objects."""
+        if self._form != "record":
+            return
+        self.checkpoint()
+        head = _envelope(self._city, self._at, bounds)
+        whole = self._path.with_name(self._path.name + ".new")
+        with whole.open("wb") as out:
+            out.write(orjson.dumps(head)[:-1] + b',"cityObjects":[\n')
+            self._stream.seek(0)
+            first = True
+            for line in self._stream:
+                out.write((b"" if first else b",\n") + line.rstrip(b"\n"))
+                first = False
+            out.write(b"\n]}\n")
+            out.flush()
+            os.fsync(out.fileno())
+        whole.replace(self._path)
+        self._stream.seek(0, os.SEEK_END)
+
+    def close(self) -> None:
+        """See `Sink`."""
+        self._stream.close()
+        if self._form == "record" and self._path.exists():
+            self._lines.unlink(missing_ok=True)
+
+
+def _feature(body: bytes) -> bytes:
+    item = orjson.loads(body)
+    return orjson.dumps(
+        {
+            "type": "Feature",
+            "id": item["id"],
+            "geometry": item["geometry"],
+            "properties": {
+                **item["properties"],
+                "cityObjectId": item["id"],
+                "type": item["type"],
+                "metadata": item["metadata"],
+            },
+        }
+    )
+
+
+def _envelope(city: str, at: datetime, bounds: Sequence[float] | None) -> dict[str, Any]:
+    """The compulsory members of a phase 1 record (P1 4.1)."""
+    west, south, east, north = bounds or (-180.0, -90.0, 180.0, 90.0)
+    stamp = at.isoformat(timespec="seconds").replace("+00:00", "Z")
+    return {
+        "version": "1.0.0",
+        "cityId": city,
+        "timestamp": stamp,
+        "bounds": bounds_polygon((west, south, east, north)),
+        "coordinateSystem": {"type": "WGS84", "epsg": 4326},
+        "metadata": {"created": stamp, "lastUpdated": stamp},
+    }
+
+
+def bounds_polygon(bounds: Sequence[float], margin: float = 0.0) -> dict[str, Any]:
+    """A box in degrees as a GeoJSON polygon, counter-clockwise."""
+    west, south = max(-180.0, bounds[0] - margin), max(-90.0, bounds[1] - margin)
+    east, north = min(180.0, bounds[2] + margin), min(90.0, bounds[3] + margin)
+    ring = [[west, south], [east, south], [east, north], [west, north], [west, south]]
+    return {"type": "Polygon", "coordinates": [ring]}

@@ -1,0 +1,1 @@
+"""Readers of legacy data: each format behind one interface, `Source`."""

@@ -1,0 +1,180 @@
+"""From a path or an address to the reader of its format."""
+
+import zipfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from dtc_cli.migrate.sources.source import Source
+from dtc_cli.migrate.trouble import source_error
+
+SUFFIXES = {
+    ".shp": "shapefile", ".dbf": "shapefile", ".gpkg": "geopackage", ".geojson": "geojson", ".gdb": "filegdb",
+    ".geojsonl": "geojsonseq", ".geojsons": "geojsonseq", ".ndjson": "geojsonseq", ".gml": "gml",
+    ".kml": "kml", ".kmz": "kml", ".dxf": "dxf", ".fgb": "flatgeobuf", ".tab": "mapinfo", ".mif": "mapinfo",
+    ".csv": "csv", ".tsv": "csv", ".txt": "csv", ".xlsx": "xlsx", ".topojson": "topojson", ".gpx": "gpx",
+    ".sqlite": "sqlite", ".parquet": "geoparquet", ".geoparquet": "geoparquet", ".pbf": "osm",
+    ".osm": "osm", ".ifc": "ifc", ".jsonl": "geojsonseq",
+}  # fmt: skip
+BIGGEST_ZIP = 20 * 1024**3
+"""Bytes that an archive may unpack to, and its ratio below; beyond is a bomb or a mistake."""
+WORST_RATIO = 200
+
+
+def _ogr(path: str, **options: Any) -> Source:
+    from dtc_cli.migrate.sources.ogr import OgrSource
+
+    return OgrSource(path, **options)
+
+
+def _csv(path: str, **options: Any) -> Source:
+    from dtc_cli.migrate.sources.table import TableSource
+
+    return TableSource(path, **options)
+
+
+READERS: Mapping[str, Callable[..., Source]] = {
+    **dict.fromkeys(
+        (
+            "shapefile", "geopackage", "geojson", "geojsonseq", "filegdb", "gml", "kml", "dxf", "flatgeobuf",
+            "mapinfo", "esrijson", "topojson", "gpx", "sqlite",
+        ),
+        _ogr,
+    ),
+    "csv": _csv,
+    "xlsx": _csv,
+}  # fmt: skip
+"""Format to the function that opens it. A new format is a line here."""
+
+
+def open_source(
+    path: str,
+    *,
+    format: str | None = None,
+    encoding: str | None = None,
+    options: Mapping[str, Any] | None = None,
+) -> Source:
+    """The reader for a source.
+
+    Args:
+        path: file, folder (.gdb) or address.
+        format: overrides what name and content say.
+        encoding: overrides what the file states, for formats of text without a fixed encoding.
+        options: further settings of the format.
+
+    Raises:
+        DtcError: `migration-source` when there is nothing, or nothing known; `extra-missing`.
+    """
+    chosen = format or detect(path)
+    if chosen not in READERS:
+        raise source_error(
+            f"the format {chosen} is not known", where=path, hint="one of: " + ", ".join(sorted(READERS))
+        )
+    return READERS[chosen](path, format=chosen, encoding=encoding, **(options or {}))
+
+
+def detect(path: str) -> str:
+    """The format of a source by its name and its first bytes.
+
+    Raises:
+        DtcError: `migration-source` for a missing file and for an unknown format.
+    """
+    if "://" in path:
+        return _by_address(path)
+    place = Path(path)
+    if not place.exists():
+        raise source_error(
+            f"there is no source {path}", where=path, hint="give a file, a .gdb folder or a URL"
+        )
+    suffix = place.suffix.lower()
+    if place.is_dir() and suffix != ".gdb":
+        raise source_error(
+            f"{path} is a folder", where=path, hint="give one of the files in it; a .gdb folder is a source"
+        )
+    if place.is_file() and place.stat().st_size == 0:
+        raise source_error(f"{path} is empty", where=path, why="it has no bytes")
+    if suffix in (".zip",):
+        return _by_archive(place)
+    if suffix in (".json", ".geojson", ".xml", ".gml"):
+        return _by_content(place, SUFFIXES.get(suffix))
+    if suffix in SUFFIXES:
+        return SUFFIXES[suffix]
+    raise source_error(
+        f"the format of {place.name} is not known",
+        where=path,
+        why=f"no reader is registered for {suffix or 'a name without suffix'}",
+        hint="format: in the plan, or --format; known: " + ", ".join(sorted(READERS)),
+    )
+
+
+def _by_address(path: str) -> str:
+    scheme = path.partition("://")[0].lower()
+    lower = path.lower()
+    if scheme in ("postgresql", "postgres"):
+        return "postgis"
+    if "/featureserver" in lower or "/mapserver" in lower:
+        return "featureserver"
+    if "service=wfs" in lower or "/wfs" in lower:
+        return "wfs"
+    if "/collections" in lower or "/ogc" in lower:
+        return "oapif"
+    raise source_error(
+        f"what {path} serves is not known",
+        where=path,
+        hint="--format featureserver, wfs, oapif or postgis",
+    )
+
+
+def _by_archive(place: Path) -> str:
+    try:
+        with zipfile.ZipFile(place) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError) as problem:
+        raise source_error(
+            f"{place.name} is no archive that can be read", where=str(place), why=str(problem)
+        ) from problem
+    unpacked = sum(one.file_size for one in members)
+    if unpacked > BIGGEST_ZIP or unpacked > WORST_RATIO * max(place.stat().st_size, 1) + 10_000_000:
+        raise source_error(
+            f"{place.name} would unpack to {unpacked:,} bytes",
+            where=str(place),
+            why="that is out of proportion to its size, as in an archive made to fill a disk",
+            hint="unpack it yourself where you trust it, and give the file inside",
+        )
+    names = [one.filename.lower() for one in members]
+    if any(name.rstrip("/").endswith(".gdb") or ".gdb/" in name for name in names):
+        return "filegdb"
+    if any(name.rpartition("/")[2] == "stops.txt" for name in names):
+        return "gtfs"
+    for suffix in (".shp", ".gpkg", ".geojson", ".gml", ".kml", ".dxf", ".tab", ".mif", ".csv"):
+        if any(name.endswith(suffix) for name in names):
+            return SUFFIXES[suffix]
+    raise source_error(
+        f"{place.name} holds nothing that is known",
+        where=str(place),
+        why="it has " + (", ".join(names[:5]) or "no files"),
+        hint="an archive may hold a shapefile, a file geodatabase, GTFS, or one file of a known format",
+    )
+
+
+def _by_content(place: Path, fallback: str | None) -> str:
+    with place.open("rb") as stream:
+        head = stream.read(65536)
+    if b"opengis.net/citygml" in head:
+        return "citygml"
+    if b"<osm" in head[:2000]:
+        return "osm"
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
+        return "gml"
+    for marks, name in (
+        ((b'"CityJSONFeature"',), "cityjson"),
+        ((b'"CityJSON"',), "cityjson"),
+        ((b'"Topology"',), "topojson"),
+        ((b'"overpass', b'"osm3s"'), "osm"),
+        ((b'"esriGeometry', b'"spatialReference"', b'"esriFieldType'), "esrijson"),
+    ):
+        if any(mark in head for mark in marks):
+            return name
+    if b'"attributes"' in head and b'"features"' in head:
+        return "esrijson"
+    return fallback or "geojson"

@@ -1,0 +1,287 @@
+"""Tables: CSV in any encoding and XLSX, with a WKT column or two coordinate columns."""
+
+import codecs
+import csv
+import hashlib
+import io
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from dtc_cli.migrate import encoding as encodings
+from dtc_cli.migrate import values
+from dtc_cli.migrate.sources.source import Batch, Layer, profiled, rows_batch
+from dtc_cli.migrate.trouble import need, source_error
+
+WKT_NAMES = ("wkt", "geom", "geometry", "the_geom", "shape", "wkb_geometry", "geom_wkt", "도형")
+X_NAMES = (
+    "lon",
+    "lng",
+    "longitude",
+    "x",
+    "xcoord",
+    "x_coord",
+    "easting",
+    "경도",
+    "경도값",
+    "x좌표",
+    "経度",
+    "stop_lon",
+)
+Y_NAMES = (
+    "lat",
+    "latitude",
+    "y",
+    "ycoord",
+    "y_coord",
+    "northing",
+    "위도",
+    "위도값",
+    "y좌표",
+    "緯度",
+    "stop_lat",
+)
+LONGEST_FIELD = 64 * 1024 * 1024
+SAMPLE_ROWS = 200
+
+
+class TableSource:
+    """One table; each row is a record.
+
+    Args:
+        path: the file.
+        format: `csv` or `xlsx`.
+        encoding: overrides detection.
+        delimiter: overrides detection, for CSV.
+        wkt: name of the column with well-known text.
+        x: name of the column with easting or longitude.
+        y: name of the column with northing or latitude.
+        crs: reference system of the coordinates; longitude and latitude count as EPSG:4326.
+        sheet: name of the sheet, for XLSX.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        format: str = "csv",
+        encoding: str | None = None,
+        delimiter: str | None = None,
+        wkt: str | None = None,
+        x: str | None = None,
+        y: str | None = None,
+        crs: str | None = None,
+        sheet: str | None = None,
+    ) -> None:
+        need("shapely", what=f"reading {format}")
+        self.format = format
+        self._path = Path(path)
+        self._sheet, self._crs, self._delimiter = sheet, crs, delimiter
+        self._wkt, self._x, self._y = wkt, x, y
+        self._guess = self._find_encoding(encoding) if format == "csv" else None
+
+    def layers(self) -> list[Layer]:
+        """See `Source`."""
+        header, rows = self._table()
+        sample = list(islice(rows, SAMPLE_ROWS))
+        count = len(sample) + sum(1 for _ in rows)
+        wkt, x, y = self._places(header)
+        notes = []
+        if header and not (wkt or (x and y)):
+            notes.append(
+                "no column holds coordinates or well-known text; name them with options: {wkt} or {x, y}"
+            )
+        if self._guess is not None and self._guess.confidence < 0.6:
+            notes.append("the encoding is a guess, look at the samples")
+        degrees = x is not None and x.lower() in (
+            "lon",
+            "lng",
+            "longitude",
+            "경도",
+            "경도값",
+            "経度",
+            "stop_lon",
+        )
+        typed = [{name: _natural(value) for name, value in zip(header, row, strict=False)} for row in sample]
+        return [
+            Layer(
+                name=self._path.stem,
+                count=count,
+                geometry="Unknown" if wkt or (x and y) else None,
+                crs=self._crs or ("EPSG:4326" if degrees else None),
+                fields=profiled(typed or [dict.fromkeys(header)]),
+                encoding=self._guess.name if self._guess else "UTF-8",
+                encoding_evidence=(
+                    f"{self._guess.evidence} (confidence {self._guess.confidence:.0%})"
+                    if self._guess else "the format states it"
+                ),
+                notes=tuple(notes),
+                key=next((name for name in header if name.lower() in ("id", "objectid", "gid", "uid")), None),
+            )
+        ]  # fmt: skip
+
+    def batches(self, layer: str, *, start: int, size: int, careful: bool) -> Iterator[Batch]:
+        """See `Source`."""
+        header, rows = self._table()
+        wkt, x, y = self._places(header)
+        taken = islice(rows, start, None)
+        first = start
+        while chunk := list(islice(taken, size)):
+            shapes: list[Any] = []
+            problems: dict[int, tuple[str, str]] = {}
+            records = []
+            for index, row in enumerate(chunk):
+                record = dict(zip(header, [*row, *[None] * (len(header) - len(row))], strict=False))
+                if len(row) > len(header):
+                    problems[index] = ("bad-row", f"it has {len(row)} values for {len(header)} columns")
+                try:
+                    shapes.append(_shape(record, wkt, x, y))
+                except ValueError as problem:
+                    shapes.append(None)
+                    problems[index] = ("unparseable-geometry", str(problem)[:200])
+                if wkt:
+                    record.pop(wkt)
+                records.append({name: value if value != "" else None for name, value in record.items()})
+            yield rows_batch(first, records, shapes, problems=problems)
+            first += len(chunk)
+
+    def token(self) -> str:
+        """Size and time of the file."""
+        facts = self._path.stat()
+        return hashlib.blake2b(f"{facts.st_size} {facts.st_mtime_ns}".encode(), digest_size=16).hexdigest()
+
+    def close(self) -> None:
+        """See `Source`; nothing stays open."""
+
+    def _find_encoding(self, chosen: str | None) -> encodings.Guess:
+        with self._path.open("rb") as stream:
+            head = stream.read(1 << 20)
+        if chosen is not None:
+            name = encodings.normal(chosen)
+            if name is None:
+                raise source_error(f"there is no encoding {chosen}", where=str(self._path))
+            return encodings.Guess(name=name, confidence=1.0, evidence="given in the plan")
+        for mark, name in (
+            (codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"),
+            (codecs.BOM_UTF16_BE, "utf-16"),
+        ):  # fmt: skip
+            if head.startswith(mark):
+                return encodings.Guess(
+                    name=name, confidence=1.0, evidence="the file begins with a byte order mark"
+                )
+        return encodings.guess(head.splitlines()[:2000])
+
+    def _table(self) -> tuple[list[str], Iterator[list[Any]]]:
+        rows = self._xlsx_rows() if self.format == "xlsx" else self._csv_rows()
+        header = next(rows, None)
+        if header is None:
+            raise source_error(f"{self._path.name} has no rows", where=str(self._path))
+        names: list[str] = []
+        for index, cell in enumerate(header):
+            name = (values.text(cell) or f"column{index + 1}").lstrip("\ufeff")
+            number, unique = 2, name
+            while unique in names:
+                unique, number = f"{name}_{number}", number + 1
+            names.append(unique)
+        return names, rows
+
+    def _csv_rows(self) -> Iterator[list[Any]]:
+        name = self._guess.name if self._guess else "utf-8"
+        csv.field_size_limit(LONGEST_FIELD)
+        delimiter = self._delimiter or self._sniff(name)
+        try:
+            with self._path.open("r", encoding=name, newline="") as stream:
+                for row in csv.reader(_without_nul(stream), delimiter=delimiter):
+                    if row:
+                        yield row
+        except (UnicodeDecodeError, csv.Error) as problem:
+            raise source_error(
+                f"{self._path.name} cannot be read as {name}",
+                where=str(self._path),
+                why=str(problem)[:200],
+                hint="encoding: of the source overrides the guess",
+            ) from problem
+
+    def _sniff(self, name: str) -> str:
+        with self._path.open("rb") as stream:
+            head = stream.read(65536)
+        line = head.decode(name, "replace").lstrip("\ufeff").splitlines()[:1]
+        return max(",;\t|", key=line[0].count) if line else ","
+
+    def _xlsx_rows(self) -> Iterator[list[Any]]:
+        openpyxl = need("openpyxl", what="reading XLSX")
+        try:
+            book = openpyxl.load_workbook(self._path, read_only=True, data_only=True)
+        except Exception as problem:  # a broken archive ends in many kinds of errors
+            raise source_error(
+                f"{self._path.name} is no workbook", where=str(self._path), why=str(problem)[:200]
+            ) from problem
+        try:
+            if self._sheet is not None and self._sheet not in book.sheetnames:
+                raise source_error(
+                    f"there is no sheet {self._sheet}",
+                    where=str(self._path),
+                    hint="sheets: " + ", ".join(book.sheetnames),
+                )
+            sheet = book[self._sheet] if self._sheet else book.worksheets[0]
+            for row in sheet.iter_rows(values_only=True):
+                if any(cell is not None for cell in row):
+                    yield list(row)
+        finally:
+            book.close()
+
+    def _places(self, header: list[str]) -> tuple[str | None, str | None, str | None]:
+        """The columns of geometry: well-known text, or x and y."""
+        for name in (self._wkt, self._x, self._y):
+            if name is not None and name not in header:
+                raise source_error(
+                    f"there is no column {name}", where=str(self._path), hint="columns: " + ", ".join(header)
+                )
+        low = {name.lower(): name for name in reversed(header)}
+        x = self._x or next((low[name] for name in X_NAMES if name in low), None)
+        y = self._y or next((low[name] for name in Y_NAMES if name in low), None)
+        wkt = self._wkt
+        if wkt is None and not (self._x and self._y):
+            wkt = next((low[name] for name in WKT_NAMES if name in low), None)
+        return wkt, x, y
+
+
+def _without_nul(stream: io.TextIOBase) -> Iterator[str]:
+    for line in stream:
+        yield line.replace("\x00", "") if "\x00" in line else line
+
+
+def _natural(value: Any) -> Any:
+    """A cell as number where it is written as one, for the profile only; leading zeros stay text."""
+    if not isinstance(value, str):
+        return value
+    bare = value.strip()
+    if not bare:
+        return None
+    if bare.lstrip("+-").isdigit() and not (len(bare) > 1 and bare.startswith("0")) and len(bare) < 16:
+        return int(bare)
+    try:
+        return float(bare) if bare[-1:].isdigit() and "_" not in bare and not bare.startswith("0") else value
+    except ValueError:
+        return value
+
+
+def _shape(record: dict[str, Any], wkt: str | None, x: str | None, y: str | None) -> Any:
+    import shapely
+
+    if wkt is not None:
+        text = values.text(record.get(wkt))
+        if text is None:
+            return None
+        try:
+            plain = text.partition(";")[2] if text.upper().startswith("SRID=") else text
+            return shapely.from_wkt(plain)
+        except shapely.errors.ShapelyError as problem:
+            raise ValueError(f"not well-known text: {text[:60]}") from problem
+    if x is None or y is None:
+        return None
+    east, north = values.number(record.get(x)), values.number(record.get(y))
+    if east is None or north is None:
+        return None
+    return shapely.Point(float(east), float(north))

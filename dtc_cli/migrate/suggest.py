@@ -1,0 +1,212 @@
+"""Suggestions for a mapping: by the names that registers use in three languages, and by the values."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from dtc_cli.migrate.profile import FieldProfile
+from dtc_cli.migrate.units import FOOT_M, US_FOOT_M
+
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "name": (
+        "name", "nm", "bldnm", "bldgname", "buldnm", "boroname", "건물명", "명칭", "이름", "시설명", "名称",
+        "建物名", "label", "facilityname", "stopname", "routelongname", "title",
+    ),
+    "address": (
+        "address", "addr", "fulladdr", "addrfull", "rnadr", "propertyaddress", "주소", "도로명주소",
+        "지번주소", "住所", "所在地",
+    ),
+    "buildingType": (
+        "type", "buildingtype", "bldgtype", "usecd", "usenm", "use", "usage", "usecode", "용도", "주용도",
+        "건물용도", "주용도코드", "用途", "建物用途", "buldprpos", "function", "class", "building",
+    ),
+    "floors.above": (
+        "floors", "floor", "storeys", "stories", "grofloco", "grndflr", "groflr", "levels", "numfloors",
+        "buildinglevels", "storeysaboveground", "지상층수", "층수", "지상층", "地上階数", "地上階", "階数",
+    ),
+    "floors.below": (
+        "basements", "basement", "undfloco", "ugrndflr", "undflr", "storeysbelowground", "지하층수",
+        "지하층", "地下階数", "地下階",
+    ),
+    "height": (
+        "height", "hgt", "bldh", "heit", "hght", "heightm", "heightft", "roofheight", "measuredheight",
+        "높이", "건물높이", "高さ", "建物高",
+    ),
+    "area": (
+        "area", "shapearea", "totarea", "arear", "floorarea", "grossarea", "면적", "연면적", "面積",
+        "延床面積",
+    ),
+    "constructionYear": (
+        "constructionyear", "yearbuilt", "builtyear", "useaprday", "completion", "yearofconstruction",
+        "yrbuilt", "건축년도", "준공년도", "사용승인일", "사용승인", "建築年", "竣工年",
+    ),
+    "energyClass": ("energyclass", "energy", "에너지등급"),
+    "lanes": ("lanes", "nlanes", "차로수", "車線数", "車線"),
+    "width": ("width", "roadwidth", "도로폭", "폭", "幅員"),
+    "maxSpeed": ("maxspeed", "speedlimit", "제한속도", "制限速度"),
+    "roadType": ("highway", "roadtype", "roadclass", "도로종류", "道路種別"),
+    "surface": ("surface", "surfacetype", "포장", "舗装"),
+}  # fmt: skip
+"""Member of an object to field names, folded to letters and digits."""
+KEYS = (
+    "objectid", "id", "gid", "uid", "ufid", "bldgid", "buildingid", "globalid", "gmlid", "osmid", "code",
+    "borocode", "pnu", "mgmtno", "bdmgtsn", "stopid", "routeid", "polyid", "건물관리번호", "관리번호",
+    "고유번호", "建物id", "識別番号",
+)  # fmt: skip
+TYPE_WORDS: Mapping[str, tuple[str, ...]] = {
+    "Building": ("building", "bldg", "buld", "house", "건물", "건축", "建物", "建築"),
+    "Road": ("road", "street", "highway", "도로", "道路", "rdl", "lane"),
+    "Bridge": ("bridge", "교량", "다리", "橋"),
+    "Park": ("park", "green", "garden", "공원", "公園"),
+    "WaterBody": ("water", "river", "lake", "hydro", "하천", "호수", "강", "河川", "湖"),
+    "Utility": (
+        "utility", "pipe", "cable", "sewer", "hydrant", "levee", "piezom", "관로", "상수", "하수",
+        "水道", "下水",
+    ),
+    "TransportHub": ("station", "stops", "terminal", "busstop", "airport", "역", "정류장", "駅", "停留所"),
+}  # fmt: skip
+MEMBERS_OF: Mapping[str, tuple[str, ...]] = {
+    "Building": (
+        "name", "address", "buildingType", "floors.above", "floors.below", "height", "area",
+        "constructionYear", "energyClass",
+    ),
+    "Road": ("name", "roadType", "lanes", "width", "maxSpeed", "surface"),
+}  # fmt: skip
+OTHERS = ("name", "address", "area")
+NUMERIC = {
+    "floors.above": "integer", "floors.below": "integer", "height": "number", "area": "number",
+    "lanes": "integer", "width": "number", "maxSpeed": "number",
+}  # fmt: skip
+RANGES: Mapping[str, tuple[float, float]] = {
+    "floors.above": (0, 200), "floors.below": (0, 30), "height": (0, 1000), "constructionYear": (1000, 2100),
+    "lanes": (1, 20), "width": (0, 200), "maxSpeed": (0, 200),
+}  # fmt: skip
+
+
+class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
+    """A rule that may fit; `confidence` 0 to 1."""
+
+    member: str
+    field: str
+    confidence: float
+    why: str
+    kind: str | None = None
+    unit: str | None = None
+    table: bool = False
+    pattern: str | None = None
+
+
+def folded(name: str) -> str:
+    """Letters and digits of a name, in lower case."""
+    return re.sub(r"[\W_]+", "", name).lower()
+
+
+def object_type(layer: str, fields: Sequence[FieldProfile], geometry: str | None) -> tuple[str, float, str]:
+    """The most likely type of the objects in a layer, how sure, and why."""
+    low = layer.lower()
+    for kind, words in TYPE_WORDS.items():
+        hit = next((word for word in words if word in low), None)
+        if hit is not None:
+            return kind, 0.85, f"the name of the layer contains {hit}"
+    present = {folded(field.name) for field in fields}
+    for kind, members in (
+        ("Building", ("floors.above", "height", "buildingType")),
+        ("Road", ("lanes", "roadType", "maxSpeed")),
+    ):
+        hits = [member for member in members if present & set(NAMES[member])]
+        if len(hits) >= 2 or (kind == "Building" and "floors.above" in hits):
+            return kind, 0.7, "it has fields for " + ", ".join(hits)
+    if geometry is not None and "line" in geometry.lower():
+        return "Road", 0.3, "its geometry is made of lines"
+    return "Landmark", 0.3, "nothing tells more; change it where you know better"
+
+
+def key_field(fields: Sequence[FieldProfile], stated: str | None) -> tuple[str | None, float, str]:
+    """The field that identifies a record over the years."""
+    unique = [field for field in fields if field.unique]
+    for field in unique:
+        if field.name == stated:
+            return field.name, 0.95, "the format makes it the key, and all values differ"
+    for name in KEYS:
+        for field in unique:
+            if folded(field.name) == name:
+                return field.name, 0.85, "its name is that of a key, and all values differ"
+    for field in unique:
+        if field.kind in ("text", "integer") and re.search(
+            r"(id|code|key|no|cd|sn|番号|번호|코드)$", field.name.lower()
+        ):
+            return field.name, 0.6, "it ends like a key, and all values differ"
+    return None, 0.0, "no field has a different value in every record: ids are made of the content"
+
+
+def mapping(kind: str, fields: Sequence[FieldProfile], metres: float | None = None) -> list[Suggestion]:
+    """Rules for the members that objects of a type usually have, at most one field each.
+
+    `metres` are those in a unit of the reference system: an area that a program computed is in its square.
+    """
+    found: dict[str, Suggestion] = {}
+    for member in MEMBERS_OF.get(kind, OTHERS):
+        best: Suggestion | None = None
+        for field in fields:
+            one = _fit(member, field, metres)
+            if one is not None and (best is None or one.confidence > best.confidence):
+                best = one
+        if best is not None and best.field not in {other.field for other in found.values()}:
+            found[member] = best
+    return list(found.values())
+
+
+def _fit(member: str, field: FieldProfile, metres: float | None) -> Suggestion | None:
+    name, names = folded(field.name), NAMES[member]
+    if name in names:
+        score, why = 0.9, f"the name is usual for {member}"
+    elif len(name) >= 6 and any(
+        len(one) >= 6 and (one.startswith(name) or name.startswith(one)) for one in names
+    ):
+        score, why = 0.6, f"the name begins as one for {member}"  # shapefiles cut names to ten bytes
+    else:
+        return None
+    unit, told = _unit(member, field.name, metres)
+    score, why = _by_values(member, field, score, why + told)
+    pattern, kind = None, NUMERIC.get(member)
+    if member == "constructionYear":
+        kind = "year"
+        if any(re.fullmatch(r"(19|20)\d{6}", one) for one in field.examples):
+            pattern, why = "%Y%m%d", why + "; values look like 19980501"
+    if field.filled < 0.5:
+        score, why = score - 0.2, why + f"; only {field.filled:.0%} of the records have it"
+    return Suggestion(
+        member=member,
+        field=field.name,
+        confidence=round(max(score, 0.05), 2),
+        why=why,
+        kind=kind,
+        unit=unit,
+        table=member == "buildingType" and field.distinct_exact and 0 < field.distinct <= 200,
+        pattern=pattern,
+    )
+
+
+def _unit(member: str, field: str, metres: float | None) -> tuple[str | None, str]:
+    """The unit of a length or an area, from its name or from the reference system."""
+    if member == "area" and metres is not None and folded(field).startswith(("shapearea", "area")):
+        if abs(metres - US_FOOT_M) < 1e-7:
+            return "us-ft2", "; the reference system is in US survey feet"
+        if abs(metres - FOOT_M) < 1e-7:
+            return "ft2", "; the reference system is in feet"
+    if member in ("height", "area", "width") and re.search(r"(_|\b)(ft|feet)\b|ft$", field.lower()):
+        return "ft2" if member == "area" else "ft", "; its name says feet"
+    return None, ""
+
+
+def _by_values(member: str, field: FieldProfile, score: float, why: str) -> tuple[float, str]:
+    """The confidence after a look at the values."""
+    if member not in RANGES or member == "constructionYear":
+        return score, why
+    low, high = RANGES[member]
+    if field.least is None or field.most is None:
+        return score - 0.15, why + "; it is text and has to be read as a number"
+    if field.least < low or field.most > high:
+        return score - 0.3, why + f"; values reach from {field.least:g} to {field.most:g}"
+    return score, why + f"; values from {field.least:g} to {field.most:g} fit"
