@@ -181,7 +181,7 @@ def items(count: int, *, known: bool = False) -> list[Item]:
 
 def test_retry_after_is_honoured() -> None:
     waits: list[float] = []
-    busy = (429, {"Retry-After": "3"}, {})
+    busy: Answer = (429, {"Retry-After": "3"}, {})
     with server(
         busy,
         (503, {"Retry-After": "Thu, 01 Jan 1970 00:00:00 GMT"}, {}),
