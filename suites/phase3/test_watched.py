@@ -111,14 +111,20 @@ def lively(scene: Scene) -> dict[str, Any]:
     return {"answers": answers}
 
 
-def need_driver(twin: Twin) -> None:
-    """The target drives heartbeats, as it does unless its target file says that clients do (C-69).
+def need_driver(twin: Twin, seen: dict[str, Any]) -> None:
+    """The target drives heartbeats, and does not leave them to its clients, as C-69 allows too.
+
+    A target that never sends one and drops a client that says nothing expects them from its clients. One that
+    sends none and keeps a dead connection has no heartbeat at all: that is judged.
 
     Raises:
-        NotApplicable: when clients do; that the target answers them is judged in any case.
+        NotApplicable: when clients drive them; that the target answers them is judged in any case.
     """
-    if twin.target.declares.get("heartbeat") == "client":
+    said = twin.target.declares.get("heartbeat")
+    if said == "client":
         raise NotApplicable("the target leaves heartbeats to its clients (declares.heartbeat)")
+    if said != "server" and not seen["beats"] and seen["end"] is not None and seen["end"]["at"] >= PING_S:
+        raise NotApplicable("the target sends no heartbeat and drops silent clients: clients drive them")
 
 
 @verifies("DTC-P3-038")
@@ -126,7 +132,7 @@ def need_driver(twin: Twin) -> None:
 def test_heartbeats_come_on_an_idle_connection(twin: Twin) -> None:
     """Either kind counts (C-69); the instants are those of an idle connection."""
     seen = twin.observed(idle)
-    need_driver(twin)
+    need_driver(twin, seen)
     if seen["end"] is not None and (seen["beats"] or seen["end"]["at"] < PING_S):
         raise Blocked("DTC-P3-040", f"a client that answers heartbeats is dropped: {seen['end']}")
     expect.that(
@@ -219,6 +225,7 @@ def test_no_ping_is_left_without_its_pong(twin: Twin) -> None:
 @background(idle)
 def test_a_client_that_answers_stays_connected(twin: Twin) -> None:
     seen = twin.observed(idle)
+    need_driver(twin, seen)
     if not seen["beats"] and seen["end"] is not None and seen["end"]["at"] >= PING_S:
         raise Blocked("DTC-P3-038", "the target sent no heartbeat that could be answered")
     expect.that(seen["end"] is None, "a client that answers is dropped", actual=seen["end"], clause="P3 6.3")
