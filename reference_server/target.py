@@ -150,6 +150,7 @@ def declared(settings: Settings) -> dict[str, Any]:
     declares: dict[str, Any] = {
         "cache_s": 0,
         "signing": True,
+        "heartbeat": "server",
         "alert_threshold": dict(settings.alert_thresholds),
         "retention": {
             rule.pattern: {"duration_s": rule.seconds, "messages": rule.messages, "bytes": rule.bytes}
