@@ -46,7 +46,7 @@ class Tape:
         ranges = {line.vector: line.events for line in run.lines}
         for event in run.events():
             # Of a vector that was cut off and judged anew, what was asked when it was judged.
-            first, last = ranges.get(event["vector"], (0, -1))
+            first, last = ranges.get(event["vector"], (0, event["seq"]))
             if event["vector"] is not None and first <= event["seq"] <= last:
                 self._events.setdefault(event["vector"], deque()).append(event)
 

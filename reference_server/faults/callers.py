@@ -29,9 +29,9 @@ def _on(code: str, instead: Callable[[ApiError], Any]) -> Callable[[Make], Make]
     """Authentication that deals otherwise with one refusal."""
 
     def make(authenticate: Make) -> Make:
-        def wrong(keyring: Any, headers: Any) -> Any:
+        def wrong(keyring: Any, headers: Any, certificate: Any = None) -> Any:
             try:
-                return authenticate(keyring, headers)
+                return authenticate(keyring, headers, certificate)
             except ApiError as problem:
                 if problem.code != code:
                     raise
@@ -46,10 +46,10 @@ def _on(code: str, instead: Callable[[ApiError], Any]) -> Callable[[Make], Make]
 
 
 def _no_keys(authenticate: Make) -> Make:
-    def wrong(keyring: Any, headers: Any) -> Any:
+    def wrong(keyring: Any, headers: Any, certificate: Any = None) -> Any:
         if b"x-api-key" in headers:
             raise ApiError("UNAUTHORIZED", "API keys are not accepted", headers=auth.CHALLENGE)
-        return authenticate(keyring, headers)
+        return authenticate(keyring, headers, certificate)
 
     return wrong
 
