@@ -1,7 +1,6 @@
 """Judging a recorded run again: offline by its evidence, or one of its vectors against a live target."""
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -22,7 +21,7 @@ from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
 from dtc_cli.harness import identity
 from dtc_cli.harness.replayed import CHANGED, PART, judged
-from dtc_cli.harness.runner import LOG, child_command
+from dtc_cli.harness.runner import LOG, child_command, child_environment
 from dtc_cli.paths import SUITES
 
 PASSING = (Outcome.PASSED, Outcome.NOT_APPLICABLE)
@@ -193,7 +192,7 @@ def _judge(folder: Path, again: Path) -> Iterator[dict[str, Any]]:
             stdin=subprocess.DEVNULL,
             text=True,
             cwd=SUITES.parent,
-            env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+            env=child_environment(),
         )
         with child:
             assert child.stdout is not None  # noqa: S101 - PIPE was asked for

@@ -112,7 +112,7 @@ class Run:
                 stdin=subprocess.DEVNULL,
                 text=True,
                 cwd=SUITES.parent,
-                env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"},
+                env=child_environment(),
                 # A session of its own: Ctrl-C reaches the child once, from us, and not from the terminal too.
                 start_new_session=True,
             )
@@ -238,6 +238,14 @@ class Run:
         partial = self.folder / f"{RUN}.part"
         partial.write_bytes(_pretty(self._document))
         partial.replace(self.folder / RUN)
+
+
+def child_environment() -> dict[str, str]:
+    """The environment of the child pytest: a user's pytest options do not reach a judgement."""
+    kept = {
+        name: value for name, value in os.environ.items() if name not in {"PYTEST_ADDOPTS", "PYTEST_PLUGINS"}
+    }
+    return {**kept, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 def child_command(folder: Path, *options: str) -> Sequence[str]:
