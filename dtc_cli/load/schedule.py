@@ -5,8 +5,6 @@ from collections.abc import Iterator
 
 import msgspec
 
-from dtc_cli.errors import DtcError
-
 
 class Step(msgspec.Struct, frozen=True):
     """A stretch of constant rate."""
@@ -63,27 +61,3 @@ class Schedule(msgspec.Struct, frozen=True):
                 return step.rate
             begins += step.duration_s
         return 0.0
-
-
-def parse_steps(text: str) -> tuple[Step, ...]:
-    """Steps as a user types them: `500x30,1000x30` is 500 requests/s for 30 s, then 1000 for 30 s.
-
-    Raises:
-        DtcError: `usage` when a part is not RATExSECONDS with positive numbers.
-    """
-    steps = []
-    for part in text.split(","):
-        rate, sign, seconds = part.strip().partition("x")
-        try:
-            step = Step(float(rate), float(seconds))
-            if not (sign and 0 < step.rate < math.inf and 0 < step.duration_s < math.inf):
-                raise ValueError
-        except ValueError:
-            raise DtcError(
-                "usage",
-                f"{part!r} is no step",
-                where=f"--steps {text}",
-                hint="RATExSECONDS, as in 500x30,1000x30",
-            ) from None
-        steps.append(step)
-    return tuple(steps)

@@ -5,10 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
-from dtc_cli.errors import DtcError
 from dtc_cli.load.dispatcher import Dispatcher, Tally
 from dtc_cli.load.histogram import Histogram
-from dtc_cli.load.schedule import Schedule, Step, parse_steps
+from dtc_cli.load.schedule import Schedule, Step
 from dtc_cli.load.traffic import Request, Route, Traffic, encode, mix
 from tests.support.virtual_server import Law, World
 
@@ -137,16 +136,6 @@ def test_weights_come_true_and_the_seed_decides() -> None:
 def test_a_request_is_the_bytes_of_http() -> None:
     assert encode("GET", "/a?b=1", "h:1", {"X": "y"}) == b"GET /a?b=1 HTTP/1.1\r\nHost: h:1\r\nX: y\r\n\r\n"
     assert encode("POST", "/a", "h", {}, b"{}").endswith(b"Content-Length: 2\r\n\r\n{}")
-
-
-def test_steps_as_typed() -> None:
-    assert parse_steps("500x30, 1000x0.5") == (Step(500, 30), Step(1000, 0.5))
-
-
-@pytest.mark.parametrize("text", ["", "500", "500x", "x3", "0x3", "5x-1", "nanx3", "infx3", "5x3,,"])
-def test_steps_that_are_none(text: str) -> None:
-    with pytest.raises(DtcError, match="is no step"):
-        parse_steps(text)
 
 
 def test_histograms_merge_and_come_back() -> None:
