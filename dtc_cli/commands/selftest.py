@@ -8,6 +8,7 @@ import typer
 
 from dtc_cli import console
 from dtc_cli.commands.options import Json
+from dtc_cli.commands.options import level as level_named
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
 
@@ -23,7 +24,7 @@ also shows what else is blamed, and takes hours.
 Examples:
   dtc selftest --fault "DTC-P1-06*"
   dtc selftest --fault "DTC-P2-*" --matrix kill-matrix.md
-  dtc selftest --clean 5 --fault none
+  dtc selftest --clean 5 --fault none --level gold
   dtc selftest --full --json
 
 \b
@@ -34,10 +35,12 @@ Exit codes: 0 every fault killed and no alarm on the clean twin, 1 a fault survi
 
 def selftest(
     fault: Annotated[str, typer.Option(help="Ids of the faults, with * for any text; none: no fault.")] = "*",
-    clean: Annotated[int, typer.Option(min=0, help="Runs of the clean twin at Silver.")] = 0,
+    clean: Annotated[int, typer.Option(min=0, help="Runs of the clean twin.")] = 0,
+    level: Annotated[str, typer.Option(help="Level at which the clean twin is judged.")] = "silver",
     full: Annotated[bool, typer.Option("--full", help="Judge the whole level for each fault.")] = False,
     matrix: Annotated[
-        Path | None, typer.Option(help="Write the kill matrix (Markdown) to this file.")
+        Path | None,
+        typer.Option(help="Write the kill matrix (Markdown) to this file; parts not judged stay."),
     ] = None,
     commit: Annotated[str, typer.Option(help="Commit to name in the matrix.")] = "unknown",
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the runs.")] = 1,
@@ -46,7 +49,7 @@ def selftest(
     """See HELP."""
     from dtc_cli.harness import selftest as proof
 
-    known = proof.faults()
+    wanted, known = level_named(level), proof.faults()
     chosen = [one for one in known if fnmatch.fnmatchcase(one.id, fault)]
     if not chosen and fault != proof.CLEAN:
         raise DtcError(
@@ -56,11 +59,13 @@ def selftest(
             hint="python -m reference_server faults lists them",
         )
     made: list[Attempt] = []
-    for number, one in enumerate(proof.attempts([*chosen, *[None] * clean], full=full, seed=seed), start=1):
+    judged = proof.attempts([*chosen, *[None] * clean], full=full, seed=seed, clean_level=wanted)
+    for number, one in enumerate(judged, start=1):
         made.append(one)
         console.status(f"  {number}/{len(chosen) + clean}  {_line(one)}")
     if matrix is not None:
-        matrix.write_text(proof.matrix(made, commit, full=full), encoding="utf-8")
+        earlier = matrix.read_text(encoding="utf-8") if matrix.is_file() else ""
+        matrix.write_text(proof.matrix(made, commit, full=full, earlier=earlier), encoding="utf-8")
     if json:
         console.emit_json(proof.as_json(made))
     else:

@@ -35,9 +35,26 @@ def test_the_matrix_claims_only_what_was_judged() -> None:
     ]
     text = matrix(made, "abc", full=False)
     assert "- 1 of 2 faults killed" in text
-    assert "- 0 alarms in 1 runs of the clean twin" in text
+    assert "- a | b: 0 alarms in 1 runs" in text
     assert "nothing else blamed" not in text
     assert text.index("DTC-P2-001") < text.index("DTC-P2-002.x")
     assert "a / b" in text
     assert "1 of them with nothing else blamed" in matrix(made, "abc", full=True)
     assert as_json(made)["killed"] == 1
+
+
+def test_parts_that_were_not_judged_stay_in_the_matrix() -> None:
+    """Each part of the standard has a section with the commit that it was judged at."""
+    first = matrix([attempt("DTC-P2-001", Outcome.FAILED), attempt(CLEAN, None)], "one", full=False)
+    second = matrix([attempt("DTC-P3-001", Outcome.FAILED)], "two", full=False, earlier=first)
+    assert [line for line in second.splitlines() if line.startswith("## ")] == [
+        "## Phase 2",
+        "## Phase 3",
+        "## Without a fault",
+    ]
+    assert second.count("`one`") == 2
+    assert second.count("`two`") == 1
+    again = matrix([attempt("DTC-P2-001", Outcome.PASSED)], "three", full=False, earlier=second)
+    assert "0 of 1 faults killed" in again
+    assert again.count("DTC-P2-001") == second.count("DTC-P2-001")
+    assert matrix([], "four", full=False, earlier=second) == second
