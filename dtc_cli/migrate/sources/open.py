@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dtc_cli.migrate.sources.source import Source
+from dtc_cli.migrate.sources.web import refuse_secrets
 from dtc_cli.migrate.trouble import source_error
 
 SUFFIXES = {
@@ -33,6 +34,12 @@ def _csv(path: str, **options: Any) -> Source:
     return TableSource(path, **options)
 
 
+def _featureserver(path: str, **options: Any) -> Source:
+    from dtc_cli.migrate.sources.featureserver import FeatureServerSource
+
+    return FeatureServerSource(path, **options)
+
+
 READERS: Mapping[str, Callable[..., Source]] = {
     **dict.fromkeys(
         (
@@ -43,6 +50,7 @@ READERS: Mapping[str, Callable[..., Source]] = {
     ),
     "csv": _csv,
     "xlsx": _csv,
+    "featureserver": _featureserver,
 }  # fmt: skip
 """Format to the function that opens it. A new format is a line here."""
 
@@ -65,6 +73,7 @@ def open_source(
     Raises:
         DtcError: `migration-source` when there is nothing, or nothing known; `extra-missing`.
     """
+    refuse_secrets(path, options)
     chosen = format or detect(path)
     if chosen not in READERS:
         raise source_error(

@@ -1,0 +1,125 @@
+"""Readers that walk over records one by one: they say what a record is, this makes layers and batches."""
+
+import hashlib
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dtc_cli.migrate.sources.source import Batch, Field, Layer, kind_of, rows_batch
+
+
+class Item(msgspec.Struct, kw_only=True):
+    """One record as the source has it."""
+
+    fid: str
+    row: dict[str, Any]
+    shape: Any = None
+    """A shapely geometry in the system of the layer, x before y."""
+    problem: tuple[str, str] | None = None
+    raw: bytes | None = None
+    extra: dict[str, Any] | None = None
+
+
+class Kinds:
+    """Collects the columns of records and the kind of each."""
+
+    def __init__(self) -> None:
+        self._kinds: dict[str, str] = {}
+
+    def add(self, row: Mapping[str, Any]) -> None:
+        """Take the values of one record into account."""
+        kinds = self._kinds
+        for name, value in row.items():
+            kind, before = kind_of(value), kinds.get(name)
+            if kind is None or kind == before:
+                kinds.setdefault(name, "")
+            elif not before:
+                kinds[name] = kind
+            else:
+                kinds[name] = "number" if {before, kind} == {"integer", "number"} else "text"
+
+    def fields(self) -> tuple[Field, ...]:
+        """The columns in the order of their first appearance."""
+        return tuple(Field(name=name, kind=kind or "text") for name, kind in self._kinds.items())
+
+
+def batches(items: Iterator[Item], start: int, size: int) -> Iterator[Batch]:
+    """Batches of at most `size` records, from ordinal `start` on."""
+    first, rest = start, islice(items, start, None)
+    while chunk := list(islice(rest, size)):
+        yield batch_of(first, chunk)
+        first += len(chunk)
+
+
+def batch_of(first: int, chunk: list[Item]) -> Batch:
+    """One batch."""
+    return rows_batch(
+        first,
+        [one.row for one in chunk],
+        [one.shape for one in chunk],
+        fids=[one.fid for one in chunk],
+        problems={place: one.problem for place, one in enumerate(chunk) if one.problem is not None},
+        raw={place: one.raw for place, one in enumerate(chunk) if one.raw is not None},
+        extra={place: one.extra for place, one in enumerate(chunk) if one.extra is not None},
+    )
+
+
+class RecordSource:
+    """A reader whose subclass gives `names`, `items` and `describe`; a file is read once to count it."""
+
+    format = ""
+
+    def __init__(self, path: str) -> None:
+        self._path = Path(path)
+        self._layers: list[Layer] | None = None
+
+    def names(self) -> list[str]:
+        """The layers, in a stable order."""
+        raise NotImplementedError
+
+    def items(self, layer: str) -> Iterator[Item]:
+        """The records of a layer, in a stable order."""
+        raise NotImplementedError
+
+    def describe(self, layer: str, count: int, fields: tuple[Field, ...], geometry: str | None) -> Layer:
+        """The facts of a layer after a pass over it."""
+        return Layer(name=layer, count=count, geometry=geometry, crs=None, fields=fields)
+
+    def layers(self) -> list[Layer]:
+        """See `Source`."""
+        if self._layers is None:
+            self._layers = [self._counted(name) for name in self.names()]
+        return self._layers
+
+    def batches(self, layer: str, *, start: int, size: int, careful: bool) -> Iterator[Batch]:
+        """See `Source`; there is no slower way."""
+        return batches(self.items(layer), start, size)
+
+    def token(self) -> str:
+        """Size, time and name of the file."""
+        return file_token(self._path)
+
+    def close(self) -> None:
+        """Nothing stays open."""
+
+    def _counted(self, name: str) -> Layer:
+        kinds, count, geometry = Kinds(), 0, None
+        for item in self.items(name):
+            kinds.add(item.row)
+            count += 1
+            if item.shape is not None and geometry != "Unknown":
+                kind = item.shape.geom_type
+                geometry = kind if geometry in (None, kind) else "Unknown"
+        return self.describe(name, count, kinds.fields(), geometry)
+
+
+def file_token(*files: Path) -> str:
+    """A text that changes when one of the files is written."""
+    digest = hashlib.blake2b(digest_size=16)
+    for file in files:
+        facts = file.stat()
+        digest.update(f"{file.name} {facts.st_size} {facts.st_mtime_ns}\n".encode())
+    return digest.hexdigest()
