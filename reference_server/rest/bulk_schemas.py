@@ -28,14 +28,13 @@ COMPONENTS |= {
     "Import": thing(
         ["id", "type", "status", "progress", "counts", "errors", "errorsTotal"],
         id=NAME,
-        type={"const": "import"},
-        status={
-            "enum": ["pending", "running", "completed", "failed", "cancelled", "removing", "removed"],
-        },
+        type={"enum": ["import", "removal"]},
+        status={"enum": ["pending", "running", "completed", "failed", "cancelled"]},
         progress={"type": "integer", "minimum": 0, "maximum": 100},
         created=INSTANT,
         completed=INSTANT,
         mode={"enum": ["upsert", "insert"]},
+        removes={"type": "string", "description": "the import whose entities this job removes"},
         counts=thing(list(COUNTED), **dict.fromkeys(COUNTED, COUNT)),
         errors=listed(ERROR),
         errorsTotal=COUNT,

@@ -21,12 +21,8 @@ _under_way: set[object] = set()
 async def read(call: Call) -> Reply:
     """GET /cities/{cityId}/export: format record, geojson, cityjson or ndjson."""
     query = call.query()
-    name = filters.one(query, "format") or "record"
-    measurements = filters.one(query, "measurements") or export.LATEST
-    if name not in FORMATS:
-        raise filters.bad("format", f"format must be one of {', '.join(sorted(FORMATS))}")
-    if measurements not in export.MEASUREMENTS:
-        raise filters.bad("measurements", f"measurements must be one of {', '.join(export.MEASUREMENTS)}")
+    name = filters.choice(query, "format", FORMATS, "record")
+    measurements = filters.choice(query, "measurements", export.MEASUREMENTS, export.LATEST)
     if name == "geojson" and call.city.system != "WGS84":
         raise ApiError("CONFLICT", "GeoJSON is WGS84 (RFC 7946), the city is not", {"cityId": call.city.id})
     if len(_under_way) >= AT_ONCE:

@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Collection
 from typing import Any
 
 from reference_server import instants
@@ -59,19 +60,38 @@ def one(query: Query, name: str) -> str | None:
     return values[0] if values else None
 
 
+def choice(query: Query, name: str, words: Collection[str], default: str) -> str:
+    """One of some words; an empty value is none of them.
+
+    Raises:
+        ApiError: INVALID_PARAMETERS.
+    """
+    text = one(query, name)
+    if text is None:
+        return default
+    if text not in words:
+        raise bad(name, f"{name} must be one of {', '.join(words)}", text)
+    return text
+
+
 def paging(query: Query) -> tuple[int, int]:
     """The limit (1..1000; more is 1000) and the offset.
 
     Raises:
         ApiError: INVALID_PARAMETERS.
     """
-    limit = _whole(query, "limit", DEFAULT_LIMIT)
+    limit = whole(query, "limit", DEFAULT_LIMIT)
     if limit < 1:
         raise bad("limit", "limit must be 1 or more", limit)
-    return min(limit, MAX_LIMIT), _whole(query, "offset", 0)
+    return min(limit, MAX_LIMIT), whole(query, "offset", 0)
 
 
-def _whole(query: Query, name: str, default: int) -> int:
+def whole(query: Query, name: str, default: int) -> int:
+    """A whole number that is not negative.
+
+    Raises:
+        ApiError: INVALID_PARAMETERS.
+    """
     text = one(query, name)
     if text is None:
         return default

@@ -6,15 +6,13 @@ import os
 import uuid
 from pathlib import Path
 
-import orjson
-
 from reference_server.bulk import apply, worker
 from reference_server.errors import ApiError
 from reference_server.rest import filters
 from reference_server.rest.call import Call, ClientGoneError, Reply, reply_json, too_large
 from reference_server.rest.idempotency import known
 from reference_server.rest.links import path_to
-from reference_server.services import imports
+from reference_server.services.import_job import SHOWN_ERRORS, shown_fault
 from reference_server.services.imports import Imports
 from reference_server.storage.protocol import ImportRow
 from reference_server.strictjson import BadJsonError
@@ -31,9 +29,7 @@ async def start(call: Call) -> Reply:
     """POST /cities/{cityId}/import: 202 with the job."""
     jobs = call.world.imports
     lines = call.require_media_type(*DOCUMENTS, *LINES) in LINES
-    mode = filters.one(call.query(), "mode") or apply.UPSERT
-    if mode not in apply.MODES:
-        raise filters.bad("mode", f"mode must be one of {', '.join(apply.MODES)}")
+    mode = filters.choice(call.query(), "mode", apply.MODES, apply.UPSERT)
     jobs.admit()
     import_id = f"import-{uuid.uuid4().hex}"
     path = jobs.spool(import_id)
@@ -105,7 +101,7 @@ async def _spool(call: Call, path: Path) -> tuple[int, bytes]:
 async def listing(call: Call) -> Reply:
     """GET /cities/{cityId}/imports: newest first."""
     jobs = call.world.imports
-    rows = await call.world.storage.import_jobs(call.city.no)
+    rows = await jobs.listing(call.city)
     limit, offset = filters.paging(call.query())
     shown = [jobs.shown(row, [], 0) for row in rows[offset : offset + limit]]
     counts = {"count": len(shown), "total": len(rows), "limit": limit, "offset": offset}
@@ -119,7 +115,7 @@ async def read(call: Call) -> Reply:
 
 
 async def _shown(call: Call, row: ImportRow) -> dict[str, object]:
-    faults, total = await call.world.storage.faults(row.id, imports.SHOWN_ERRORS, 0)
+    faults, total = await call.world.storage.faults(row.id, SHOWN_ERRORS, 0)
     return call.world.imports.shown(row, faults, total)
 
 
@@ -128,7 +124,7 @@ async def errors(call: Call) -> Reply:
     row = await call.world.imports.find(call.city, call.params["importId"])
     limit, offset = filters.paging(call.query())
     faults, total = await call.world.storage.faults(row.id, limit, offset)
-    shown = [imports.shown_fault(one) for one in faults]
+    shown = [shown_fault(one) for one in faults]
     counts = {"count": len(shown), "total": total, "limit": limit, "offset": offset}
     return reply_json({"errors": shown, **counts})
 
@@ -140,7 +136,6 @@ async def cancel(call: Call) -> Reply:
 
 
 async def remove(call: Call) -> Reply:
-    """DELETE /cities/{cityId}/imports/{importId}: 202, what the import created is being removed."""
+    """DELETE /cities/{cityId}/imports/{importId}: 202 with the job that removes what the import created."""
     row = await call.world.imports.remove(call.city, call.params["importId"], call.actor)
-    location = {"location": path_to(call.city.id, "imports", row.id)}
-    return Reply(202, orjson.dumps(await _shown(call, row)), location)
+    return _accepted(call, call.world.imports, row)

@@ -24,16 +24,18 @@ async def listing(call: Call) -> Reply:
     `since` is a position or an instant, `next` the position to go on from.
     """
     query = call.query()
-    pattern = filters.one(query, "topic") or f"city/{call.city.id}/sensors/#"
+    topic = filters.one(query, "topic")
+    pattern = f"city/{call.city.id}/sensors/#" if topic is None else topic
     if not topics.is_filter(pattern):
         raise filters.bad("topic", "topic must be a topic filter")
     if call.principal is None or not rights.may_subscribe(call.principal, pattern):
         raise ApiError("FORBIDDEN", "the caller may not hear these topics", {"topic": pattern})
-    text = filters.one(query, "since") or "0"
+    text = filters.one(query, "since")
+    text = "0" if text is None else text
     since = int(text) if text.isascii() and text.isdigit() and len(text) < 19 else instants.parse(text)
     if since is None:
         raise filters.bad("since", "since must be a position or an instant with a zone")
-    limit = int(filters.one(query, "limit") or "100") if (filters.one(query, "limit") or "1").isdigit() else 0
+    limit = filters.whole(query, "limit", filters.DEFAULT_LIMIT)
     if not 1 <= limit <= MAX_MESSAGES:
         raise filters.bad("limit", f"limit must be 1 to {MAX_MESSAGES}")
     replay = call.world.messaging.bus.retention.since(pattern, since)

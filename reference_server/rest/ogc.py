@@ -106,6 +106,8 @@ def period(text: str) -> tuple[int | None, int | None]:
         ApiError: INVALID_PARAMETERS.
     """
     start, slash, end = text.partition("/")
+    if not slash and start in ("", ".."):
+        raise filters.bad("datetime", "datetime must be an RFC 3339 instant or an interval of two", text)
     found = [_end(part) for part in ((start, end) if slash else (start, start))]
     if found[0] is not None and found[1] is not None and found[0] > found[1]:
         raise filters.bad("datetime", "the interval ends before it starts", text)

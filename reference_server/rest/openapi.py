@@ -43,10 +43,16 @@ PERIOD: Schema = {
     "type": "string",
     "pattern": f"^{_TIME}$|^{_TIME}/{_TIME}$|^{_TIME}/\\.\\.$|^\\.\\./{_TIME}$",
 }
+_LEVEL = r"(\+|[^/+#\x00-\x1f\x7f-\x9f\ufffe\uffff]+)"
+TOPIC: Schema = {
+    "type": "string",
+    "pattern": f"^{_LEVEL}(/{_LEVEL}){{0,15}}$|^({_LEVEL}/){{0,15}}#$",
+    "description": "a topic filter of at most 1024 bytes, inside the city",
+}
 QUERIES: dict[str, dict[str, Schema]] = {
     "queryMessages": {
-        "topic": TEXT,
-        "since": TEXT,
+        "topic": TOPIC,
+        "since": {"anyOf": [{"type": "string", "pattern": "^[0-9]{1,18}$"}, INSTANT]},
         "limit": {"type": "integer", "minimum": 1, "maximum": 1000},
     },
     "queryObjects": {

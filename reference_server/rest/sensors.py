@@ -90,7 +90,7 @@ async def aggregate(call: Call) -> Reply:
     """GET /cities/{cityId}/sensors/aggregate: readings of several sensors per interval (P2 6.3)."""
     query = call.query()
     names = [part for key, value in query if key in ("sensors", "sensorIds") for part in value.split(",")]
-    parameter = filters.one(query, "parameter")
+    parameter, interval = filters.one(query, "parameter"), filters.one(query, "interval")
     if not names or parameter is None:
         raise filters.bad("sensors", "sensors and parameter are needed")
     start, end = readings.span(filters.instant(query, "start"), filters.instant(query, "end"))
@@ -99,8 +99,8 @@ async def aggregate(call: Call) -> Reply:
         call.city,
         names,
         parameter=parameter,
-        fold=filters.one(query, "aggregation") or "average",
-        interval=readings.duration_us(filters.one(query, "interval") or "1hour"),
+        fold=filters.choice(query, "aggregation", readings.FOLDS, "average"),
+        interval=readings.duration_us("1hour" if interval is None else interval),
         start=start,
         end=end,
     )

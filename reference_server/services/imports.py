@@ -24,51 +24,13 @@ from reference_server.bulk.work import Judged, Work
 from reference_server.errors import ApiError
 from reference_server.services import cities
 from reference_server.services.cities import City
+from reference_server.services.import_job import COUNTS, ENDED, GONE, OPEN, Job, shown
 from reference_server.storage.protocol import ImportRow, RowFault, Storage, Transaction
 
 BATCH = 500
 BATCH_BYTES = 512 * 1024
 """What one change takes in: some ten milliseconds, so that other changes get in between."""
 MAX_WAITING = 100
-OPEN = ("pending", "running", "removing")
-SHOWN_ERRORS = 100
-COUNTS = (
-    "rows",
-    "created",
-    "updated",
-    "unchanged",
-    "deleted",
-    "failed",
-    "measurements",
-    "measurementsReplaced",
-)
-
-
-class Job:
-    """A job under way."""
-
-    def __init__(self, row: ImportRow) -> None:
-        self.row = row
-        self.body: dict[str, Any] = orjson.loads(row.body)
-        self.read = 0
-        self.stopped = asyncio.Event()
-
-    @property
-    def id(self) -> str:
-        """Its id."""
-        return self.row.id
-
-    def stored(self, *, status: str | None = None, cursor: int | None = None, **changes: Any) -> ImportRow:
-        """The job with changes, as it will be stored."""
-        self.body.update(changes)
-        body = orjson.dumps(self.body)
-        return ImportRow(
-            self.id,
-            self.row.city,
-            status or self.row.status,
-            self.row.cursor if cursor is None else cursor,
-            body,
-        )
 
 
 class Imports:
@@ -158,35 +120,18 @@ class Imports:
             ApiError: JOB_NOT_FOUND.
         """
         row = await self.storage.import_job(import_id)
-        if row is None or row.city != city.no:
-            details = {"cityId": city.id, "importId": import_id[:200]}
-            raise ApiError("JOB_NOT_FOUND", "there is no such import", details)
+        if row is None or row.city != city.no or row.status == GONE:
+            raise absent(city, import_id)
         return row
+
+    async def listing(self, city: City) -> list[ImportRow]:
+        """The jobs of a city, newest first."""
+        return await self.storage.import_jobs(city.no, (*OPEN, *ENDED))
 
     def shown(self, row: ImportRow, faults: Sequence[RowFault], total: int) -> dict[str, Any]:
         """A job as it is answered, with the first of its refused rows and how many there are."""
-        body = orjson.loads(row.body)
-        named = ("created", "completed", "mode", "mediaType", "bytes", "total", "removed", "error")
-        return {
-            "id": row.id,
-            "type": "import",
-            "status": row.status,
-            "progress": self._progress(row, body),
-            **{name: body[name] for name in named if name in body},
-            "counts": body["counts"],
-            "errors": [shown_fault(one) for one in faults],
-            "errorsTotal": total,
-        }
-
-    def _progress(self, row: ImportRow, body: dict[str, Any]) -> int:
-        """Percent: half of it is reading, half is writing."""
-        if row.status in ("completed", "removed"):
-            return 100
-        if body.get("total"):
-            return min(99, 50 + 50 * int(body["counts"]["rows"]) // int(body["total"]))
         job = self._jobs.get(row.id)
-        read = 0 if job is None else job.read
-        return min(50, 50 * read // max(1, int(body["bytes"])))
+        return shown(row, 0 if job is None else job.read, faults, total)
 
     async def cancel(self, city: City, import_id: str, actor: str) -> ImportRow:
         """Stop a job; what it wrote stays, and can be removed by its id.
@@ -214,27 +159,41 @@ class Imports:
         return marked
 
     async def remove(self, city: City, import_id: str, actor: str) -> ImportRow:
-        """Remove what an import created and is still there, as changes; a running one is stopped.
+        """Forget an import and remove what it created and is still there; the job that does so.
+
+        One that is under way is stopped first.
 
         Raises:
-            ApiError: JOB_NOT_FOUND.
+            ApiError: JOB_NOT_FOUND, CONFLICT for a removal.
         """
-        row = await self.find(city, import_id)
-        if row.status in ("removing", "removed"):
+        await self.find(city, import_id)
+        removal_id = f"removal-{uuid.uuid4().hex}"
+
+        def start(tx: Transaction) -> ImportRow:
+            found = tx.import_job(import_id)
+            if found is None or found.status == GONE:
+                raise absent(city, import_id)
+            body = orjson.loads(found.body)
+            if "removes" in body:
+                raise ApiError("CONFLICT", "a removal cannot be taken back", {"importId": import_id})
+            tx.put_import(ImportRow(found.id, found.city, GONE, found.cursor, found.body))
+            facts = {
+                "removes": import_id,
+                "actor": actor,
+                "created": instants.show(tx.at),
+                "total": body["counts"]["created"],
+                "counts": dict.fromkeys(COUNTS, 0),
+            }
+            row = ImportRow(removal_id, city.no, "pending", 0, orjson.dumps(facts))
+            tx.put_import(row)
             return row
 
-        def mark(tx: Transaction) -> ImportRow:
-            found = tx.import_job(import_id) or row
-            marked = ImportRow(found.id, found.city, "removing", found.cursor, found.body)
-            tx.put_import(marked)
-            return marked
-
-        marked = await self.storage.write(actor, mark)
+        row = await self.storage.write(actor, start)
         job = self._jobs.get(import_id)
         if job is not None:
             job.stopped.set()
-        self._begin(marked, city.id)  # the lock of the turn lets a run that was stopped end first
-        return marked
+        self._begin(row, city.id)  # the lock of the turn lets a run that was stopped end first
+        return row
 
     # --- running
 
@@ -249,8 +208,8 @@ class Imports:
             job.row = latest
             job.body = orjson.loads(latest.body)
             try:
-                if latest.status == "removing":
-                    await self._remove(job, city_id)
+                if job.removes is not None:
+                    await self._remove(job, job.removes, city_id)
                 else:
                     await self._import(job, city_id)
             except (ApiError, OSError) as problem:
@@ -258,6 +217,8 @@ class Imports:
             except Exception:
                 traceback.print_exc(file=sys.stderr)
                 await self._end(job, "failed", error="the server failed to import this")
+            if not self._closing:
+                self._clear(job)
 
     async def _import(self, job: Job, city_id: str) -> None:
         row = await self.storage.city(city_id)
@@ -342,20 +303,32 @@ class Imports:
         finally:
             work.close()
 
-    async def _remove(self, job: Job, city_id: str) -> None:
+    async def _remove(self, job: Job, import_id: str, city_id: str) -> None:
         row = await self.storage.city(city_id)
         if row is None:
             return
         city = cities.decoded(row)
-        while not self._closing:
 
-            def change(tx: Transaction) -> int:
-                count = apply.remove_created(tx, city, job.id, BATCH)
-                tx.put_import(job.stored(removed=job.body.get("removed", 0) + count))
-                return count
+        def change(tx: Transaction) -> ImportRow | None:
+            found = tx.import_job(job.id)
+            if found is None or found.status not in OPEN:
+                return None
+            count = apply.remove_created(tx, city, import_id, BATCH)
+            body = orjson.loads(found.body)
+            body["counts"]["deleted"] += count
+            row = ImportRow(found.id, found.city, "running", found.cursor + count, orjson.dumps(body))
+            tx.put_import(row)
+            return row
 
-            if not await self.storage.write(job.body["actor"], change):
-                await self._end(job, "removed")
+        while not job.stopped.is_set():
+            before = job.row.cursor
+            written = await self.storage.write(job.body["actor"], change)
+            if written is None:  # cancelled
+                return
+            job.row = written
+            job.body = orjson.loads(written.body)
+            if written.cursor == before:
+                await self._end(job, "completed")
                 return
 
     async def _store(self, job: Job, status: str | None = None, **changes: Any) -> None:
@@ -363,9 +336,9 @@ class Imports:
 
         def put(tx: Transaction) -> ImportRow | None:
             found = tx.import_job(job.id)
-            if found is None or found.status not in OPEN or found.status == "removing" != job.row.status:
+            if found is None or found.status not in OPEN:
                 return None
-            row = job.stored(status=status, **changes)
+            row = job.stored(status, **changes)
             tx.put_import(row)
             return row
 
@@ -375,7 +348,6 @@ class Imports:
 
     async def _end(self, job: Job, status: str, **changes: Any) -> None:
         await self._store(job, status, completed=instants.show(instants.now_us()), **changes)
-        self._clear(job)
 
     def _clear(self, job: Job) -> None:
         self._jobs.pop(job.id, None)
@@ -383,6 +355,12 @@ class Imports:
             for path in self.folder.glob(f"{job.id}.*"):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)
+
+
+def absent(city: City, import_id: str) -> ApiError:
+    """The refusal for a job that is not there."""
+    details = {"cityId": city.id, "importId": import_id[:200]}
+    return ApiError("JOB_NOT_FOUND", "there is no such import", details)
 
 
 def _batch(job: Job, city: City, rows: Sequence[Judged]) -> Any:
@@ -407,9 +385,3 @@ def _batch(job: Job, city: City, rows: Sequence[Judged]) -> Any:
         return row
 
     return change
-
-
-def shown_fault(one: RowFault) -> dict[str, Any]:
-    """The reason of a refused row."""
-    shown = {"line": one.line, "pointer": one.pointer, "code": one.code, "message": one.message}
-    return {**shown, "id": one.id} if one.id is not None else shown

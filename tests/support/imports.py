@@ -35,7 +35,7 @@ def ended(twin: Twin, import_id: str) -> dict[str, Any]:
     """The job once it has ended."""
     for _ in range(POLLS):
         job: dict[str, Any] = twin.get(f"/imports/{import_id}")
-        if job["status"] not in ("pending", "running", "removing"):
+        if job["status"] not in ("pending", "running"):
             return job
     raise AssertionError(job)
 
@@ -43,3 +43,15 @@ def ended(twin: Twin, import_id: str) -> dict[str, Any]:
 def imported(twin: Twin, rows: Iterable[Mapping[str, Any]], query: str = "") -> dict[str, Any]:
     """The job of an import of rows, ended."""
     return ended(twin, begun(twin, lines(rows), query))
+
+
+def removed(twin: Twin, import_id: str) -> int:
+    """How many entities a DELETE of an import removed, once it is done."""
+    answer = twin.call("DELETE", f"/imports/{import_id}")
+    assert answer.status_code == 202, answer.text
+    removal = answer.json()
+    assert (removal["type"], removal["removes"]) == ("removal", import_id)
+    done = ended(twin, removal["id"])
+    assert (done["status"], done["progress"]) == ("completed", 100)
+    assert twin.call("DELETE", f"/imports/{done['id']}").status_code == 409
+    return int(done["counts"]["deleted"])

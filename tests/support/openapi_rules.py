@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import schemathesis
+from schemathesis.specs.openapi.checks import use_after_free
 
 ANYWHERE = ("INVALID_GEOMETRY", "longitude")  # the range depends on the coordinate system of the city
 RING = ("INVALID_GEOMETRY", "the last position of a ring must equal the first")  # two items compared
@@ -122,6 +123,18 @@ def refusals_are_foreseen(ctx: Any, response: Any, case: Any) -> None:
         if code == known and words in message:
             return
     raise AssertionError(f"{operation} refused a request that fits its schema: {code}: {message}")
+
+
+CANCELLED = frozenset({"getSimulation", "getSimulationResults"})
+"""DELETE of a simulation cancels it; its record stays, with the status cancelled (P2 4.5, C-46)."""
+
+
+@schemathesis.check
+def deleted_means_gone(ctx: Any, response: Any, case: Any) -> bool | None:
+    """What was deleted cannot be read any more."""
+    if case.operation.definition.raw.get("operationId") in CANCELLED:
+        return None
+    return use_after_free(ctx, response, case)
 
 
 def _keep() -> None:

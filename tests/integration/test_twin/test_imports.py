@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.integration.test_twin.conftest import CITY, Twin
-from tests.support.imports import NDJSON, begun, ended, imported, item, lines
+from tests.support.imports import NDJSON, begun, ended, imported, item, lines, removed
 
 READING = {"parameter": "occupancy", "value": 5, "unit": "count", "timestamp": "2025-01-01T00:00:00Z"}
 
@@ -140,8 +140,7 @@ def test_a_record_brings_sensors_readings_services_and_simulations(twin: Twin) -
     assert twin.get("/simulations/in-run/results")["results"] == {"runoff": 2}
     again = ended(twin, twin.call("POST", "/import", json=record).json()["id"])
     assert (again["counts"]["unchanged"], again["counts"]["measurements"]) == (4, 0)
-    twin.call("DELETE", f"/imports/{job['id']}")
-    assert ended(twin, job["id"])["removed"] == 4
+    assert removed(twin, job["id"]) == 4
     for path in ("/sensors/in-sensor", "/objects/in-003000", "/services/in-service", "/simulations/in-run"):
         assert twin.call("GET", path).status_code == 404, path
 
@@ -178,8 +177,10 @@ def test_removing_an_import_takes_what_it_created_and_nothing_else(twin: Twin) -
     assert twin.call("POST", "/sensors", json=sensor).status_code == 201
     assert twin.call("DELETE", "/objects/in-005002").status_code == 204
     assert twin.call("POST", "/objects", json=item(5002)).status_code == 201
-    assert twin.call("DELETE", f"/imports/{job['id']}").status_code == 202
-    assert ended(twin, job["id"])["removed"] == 1
+    assert removed(twin, job["id"]) == 1
+    for method, path in (("GET", ""), ("GET", "/errors"), ("POST", "/cancel"), ("DELETE", "")):
+        assert twin.call(method, f"/imports/{job['id']}{path}").status_code == 404
+    assert job["id"] not in {one["id"] for one in twin.get("/imports")["imports"]}
     assert twin.call("GET", "/objects/in-005001").status_code == 404
     assert twin.get("/objects/in-005000")["type"] == "Landmark"
     assert twin.get("/objects/in-005002")["id"] == "in-005002"  # made anew by somebody else
@@ -291,8 +292,7 @@ def test_a_job_is_stopped_and_one_that_was_killed_goes_on(tmp_path: Path) -> Non
     first = begun(twin, lines([item(0)]))
     ended(twin, first)
     assert twin.get(f"/imports/{stopped}")["status"] == "cancelled"
-    twin.call("DELETE", f"/imports/{stopped}")
-    ended(twin, stopped)
+    removed(twin, stopped)
     job_id = begun(twin, body)
     kills = 0
     for share in (0, 1, rows // 2):
