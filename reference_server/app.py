@@ -15,7 +15,7 @@ from starlette.types import Receive, Scope, Send
 from reference_server import auth, tls, trace
 from reference_server.errors import ApiError, envelope
 from reference_server.limits import FailedLogins, Standing
-from reference_server.rest import routes
+from reference_server.rest import routes, streaming
 from reference_server.rest.caching import NO_STORE, finished
 from reference_server.rest.call import Call, ClientGoneError, Reply, decoded
 from reference_server.rest.idempotency import once
@@ -79,6 +79,8 @@ class Api:
             traceback.print_exc(file=sys.stderr)
             reply = refused(ApiError("INTERNAL_ERROR", "the server failed to answer"))
         await _send(send, reply, extra)
+        if reply.chunks is not None:
+            await streaming.sent(scope, receive, send, reply.chunks, self.world.settings.body_timeout_s)
 
     async def _answer(self, call: Call, scope: Scope, extra: dict[str, str]) -> Reply:
         if call.method == "OPTIONS" and b"access-control-request-method" in call.headers:
@@ -181,7 +183,5 @@ async def _send(send: Send, reply: Reply, extra: Mapping[str, str]) -> None:
     headers.extend((name.encode(), value.encode("latin-1")) for name, value in reply.headers.items())
     headers.extend((name.encode(), value.encode("latin-1")) for name, value in extra.items())
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-    if reply.chunks is not None:
-        async for chunk in reply.chunks:
-            await send({"type": "http.response.body", "body": chunk, "more_body": True})
-    await send({"type": "http.response.body", "body": reply.body})
+    if reply.chunks is None:
+        await send({"type": "http.response.body", "body": reply.body})

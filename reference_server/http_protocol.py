@@ -12,9 +12,10 @@ class Protocol(HttpToolsProtocol):
     """Answers bytes that are not HTTP with the envelope of P2 9.1 and closes the connection."""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
-        """Note whom the client's certificate names; requests find it in their state."""
+        """Note whom the client's certificate names, and how to drop it; requests find both in their state."""
         super().connection_made(transport)
-        self.app_state = {**self.app_state, "certificate": tls.subject(transport)}
+        noted = {"certificate": tls.subject(transport), "abort": transport.abort}
+        self.app_state = {**self.app_state, **noted}
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what could not be parsed."""

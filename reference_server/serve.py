@@ -24,7 +24,7 @@ from reference_server.app import Api
 from reference_server.auth import Keyring
 from reference_server.http_protocol import Protocol
 from reference_server.mqtt import door
-from reference_server.services import simulations
+from reference_server.services import cities, simulations
 from reference_server.settings import BASE_PATH, Settings
 from reference_server.storage.protocol import CredentialRow, Transaction
 from reference_server.storage.sqlite import SqliteStorage
@@ -117,8 +117,12 @@ async def _with_storage(settings: Settings, db: Path, doors: Doors) -> int:
         await world.messaging.recall()
         await simulations.recover(world)
         await world.imports.recover()
-        async with door.opened(world, doors.mqtt, doors.secured):
-            await _answer(world, doors, addresses)
+        world.roads.open([cities.decoded(row) for row in await storage.cities()])
+        try:
+            async with door.opened(world, doors.mqtt, doors.secured):
+                await _answer(world, doors, addresses)
+        finally:
+            await world.roads.close()
         if world.runs is not None:
             await world.runs.close()
         await world.messaging.close()

@@ -25,6 +25,9 @@ class World:
 
         folder = storage.path.with_name(f"{storage.path.name}.imports")
         self.imports = Imports(storage, folder, settings.quality_threshold)
+        from reference_server.services.roads import Roads
+
+        self.roads = Roads(storage)
         from reference_server.messaging.hub import Hub  # its parts know the world
 
         self.messaging = Hub(self)
@@ -35,3 +38,5 @@ class World:
         """Answers so far, by method, operation and status."""
         self.readings: Counter[str] = Counter()
         """Readings taken so far, by city."""
+        self.exported = 0
+        """Bytes of exports that were taken so far."""

@@ -2,7 +2,7 @@
 
 import asyncio
 import urllib.parse
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -34,7 +34,7 @@ class Reply(msgspec.Struct, frozen=True):
     body: bytes = b""
     headers: Mapping[str, str] = {}
     media_type: bytes = JSON
-    chunks: AsyncIterator[bytes] | None = None
+    chunks: AsyncGenerator[bytes, None] | None = None
     """The body piece by piece, instead of `body`, for one that is not held in memory."""
 
 

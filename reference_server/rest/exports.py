@@ -1,7 +1,7 @@
 """Exports over HTTP: a city streamed from one moment of it (additive)."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 
 from reference_server.bulk import cityjson, export
 from reference_server.errors import ApiError
@@ -16,6 +16,11 @@ PIECE = 128 * 1024
 SUFFIX = {"record": "json", "geojson": "geojson", "ndjson": "ndjson", "cityjson": "city.json"}
 FORMATS = {**export.FORMATS, "cityjson": (cityjson.cityjson, b"application/city+json")}
 _under_way: set[object] = set()
+
+
+def under_way() -> int:
+    """How many exports are under way."""
+    return len(_under_way)
 
 
 async def read(call: Call) -> Reply:
@@ -37,7 +42,7 @@ async def read(call: Call) -> Reply:
 
 async def _chunks(
     call: Call, writer: Callable[[export.Export], Iterator[bytes]], measurements: str
-) -> AsyncIterator[bytes]:
+) -> AsyncGenerator[bytes, None]:
     ticket = object()
     _under_way.add(ticket)
     view = None
@@ -48,6 +53,7 @@ async def _chunks(
         pieces = writer(export.Export(view, city, measurements))
         while piece := await asyncio.to_thread(_piece, pieces):
             yield piece
+            call.world.exported += len(piece)
     finally:
         _under_way.discard(ticket)
         if view is not None:

@@ -3,6 +3,7 @@
 import time
 
 from reference_server import STANDARD, VERSION
+from reference_server.rest import exports
 from reference_server.rest.call import Call, Reply, reply_json
 
 
@@ -46,6 +47,8 @@ async def metrics(call: Call) -> Reply:
         ("dtc_twin_stream_connections", "gauge", len(stream)),
         ("dtc_twin_stream_too_slow_total", "counter", stream.slow),
         ("dtc_twin_messages_total", "counter", bus.published),
+        ("dtc_twin_exports_under_way", "gauge", exports.under_way()),
+        ("dtc_twin_exported_bytes_total", "counter", call.world.exported),
     ):
         lines += [f"# TYPE {name} {kind}", f"{name} {n}"]
     uptime = time.monotonic() - call.world.started

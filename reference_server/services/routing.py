@@ -10,7 +10,7 @@ from reference_server.geometry import Position
 from reference_server.rules.findings import is_number
 from reference_server.services import places, roads
 from reference_server.services.cities import City
-from reference_server.services.roads import Edge, Graph, Node, Snap
+from reference_server.services.road_graph import Edge, Graph, Node, Snap
 from reference_server.world import World
 
 WAIT_S = {"transit": 300.0}
@@ -18,6 +18,8 @@ WAIT_S = {"transit": 300.0}
 ACCESS_M_S = 1.34
 """From a place to the network and back, on foot."""
 MAX_MINUTES = 240.0
+DEGREE_M = 110_000.0
+"""A degree of latitude has at least this many metres."""
 
 
 def mode_of(city: City, body: Mapping[str, Any]) -> str:
@@ -56,41 +58,29 @@ async def route(world: World, city: City, body: Mapping[str, Any]) -> dict[str, 
     """
     start, end = inside(city, body, "start"), inside(city, body, "end")
     mode = mode_of(city, body)
-    graph = await roads.graph_of(world, city)
-    first = graph.snap(start, places.shrink(city, start))
-    last = graph.snap(end, places.shrink(city, end))
-    straight = graph.measure(start, end)
-    if first is None or last is None or straight < first.distance + last.distance:
-        return shown(mode, [start, end], straight, straight / ACCESS_M_S, [step("Go straight", straight)])
-    points, seconds, steps = between(graph, first, last, mode)
-    line = [start, *points, end]
-    distance = sum(graph.measure(a, b) for a, b in pairwise(line))
-    access = (first.distance + last.distance) / ACCESS_M_S
-    return shown(mode, line, distance, seconds + access + WAIT_S.get(mode, 0.0), steps)
+    found = await world.roads.ask(city, lambda graph: between(graph, city, start, end, mode))
+    return shown(mode, *found)
 
 
 def between(
-    graph: Graph, first: Snap, last: Snap, mode: str
-) -> tuple[list[Node], float, list[dict[str, Any]]]:
-    """The way along the network: its points, its seconds, its instructions."""
-    if {first.edge.start, first.edge.end} == {last.edge.start, last.edge.end}:
-        length = graph.measure(first.point, last.point)
-        part = Edge(first.point, last.point, length, first.edge.speed, first.edge.name)
-        return [first.point, last.point], part.seconds(mode), [step(f"Follow {part.name}", length)]
-    goals = frozenset({last.edge.start, last.edge.end})
-    seconds, came = graph.reach(first, mode, goals, math.inf)
-    ends = []
-    for node in goals:
-        tail = Edge(node, last.point, graph.measure(node, last.point), last.edge.speed, last.edge.name)
-        ends.append((seconds[node] + tail.seconds(mode), node, tail))
-    total, node, tail = min(ends)
-    edges = [tail]
-    while node in came:
-        edges.append(came[node])
-        node = came[node].start
-    edges.append(Edge(first.point, node, graph.measure(first.point, node), first.edge.speed, first.edge.name))
-    edges.reverse()
-    return [edges[0].start, *(edge.end for edge in edges)], total, instructions(edges)
+    graph: Graph, city: City, start: Node, end: Node, mode: str
+) -> tuple[list[Node], float, float, list[dict[str, Any]]]:
+    """The quickest way: its points, its metres, its seconds, its instructions."""
+    first, last = snapped(graph, city, start), snapped(graph, city, end)
+    straight = graph.measure(start, end)
+    if first is None or last is None or straight < first.distance + last.distance:
+        return [start, end], straight, straight / ACCESS_M_S, [step("Go straight", straight)]
+    edges, seconds = graph.way(first, last, mode)
+    line = [start, edges[0].start, *(edge.end for edge in edges), end]
+    distance = sum(graph.measure(a, b) for a, b in pairwise(line))
+    access = (first.distance + last.distance) / ACCESS_M_S
+    return line, distance, seconds + access + WAIT_S.get(mode, 0.0), instructions(edges)
+
+
+def snapped(graph: Graph, city: City, place: Node) -> Snap | None:
+    """The point of the network that is nearest to a place."""
+    unit_m = DEGREE_M if city.system == "WGS84" else 1.0
+    return graph.snap(place, places.shrink(city, place), unit_m)
 
 
 def instructions(edges: list[Edge]) -> list[dict[str, Any]]:
@@ -138,21 +128,23 @@ async def accessibility(world: World, city: City, body: Mapping[str, Any]) -> di
     if not is_number(minutes) or not 0 < minutes <= MAX_MINUTES:
         details = {"cityId": city.id, "field": "minutes", "rule": "ERR_INVALID_VALUE"}
         raise ApiError("INVALID_PARAMETERS", f"minutes must be above 0 and up to {MAX_MINUTES:g}", details)
-    graph = await roads.graph_of(world, city)
-    snap = graph.snap(start, places.shrink(city, start))
+    found = await world.roads.ask(city, lambda graph: area(graph, city, start, mode, minutes * 60))
+    return {"location": list(start), "mode": mode, "minutes": minutes, **found}
+
+
+def area(graph: Graph, city: City, start: Node, mode: str, budget: float) -> dict[str, Any]:
+    """What is reached within some seconds: the hull of the street corners, their number, the farthest one."""
+    snap = snapped(graph, city, start)
     reached: dict[Node, float] = {}
     if snap is not None:
-        budget = minutes * 60 - snap.distance / ACCESS_M_S - WAIT_S.get(mode, 0.0)
-        reached, _ = graph.reach(snap, mode, frozenset(), budget)
-    area: dict[str, Any] | None = None
+        left = budget - snap.distance / ACCESS_M_S - WAIT_S.get(mode, 0.0)
+        reached = graph.reach(snap, mode, left)
     ring = hull([start, *reached])
+    polygon: dict[str, Any] | None = None
     if len(ring) >= 3:
-        area = {"type": "Polygon", "coordinates": [[list(point) for point in [*ring, ring[0]]]]}
+        polygon = {"type": "Polygon", "coordinates": [[list(point) for point in [*ring, ring[0]]]]}
     return {
-        "location": list(start),
-        "mode": mode,
-        "minutes": minutes,
-        "area": area,
+        "area": polygon,
         "reachedNodes": len(reached),
         "farthest": round(max((graph.measure(start, node) for node in reached), default=0.0), 1),
     }

@@ -1,7 +1,7 @@
 """A city as it was at one moment, read at leisure: every question is answered from the same commit."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from reference_server import instants
 from reference_server.storage import series
@@ -39,6 +39,33 @@ class View:
             if len(found) < PAGE:
                 return
             after = found[-1].no
+
+    def objects_of(self, city: int, types: Sequence[str]) -> Iterator[tuple[str, bytes]]:
+        """The ids and bodies of all objects of some types, read row by row."""
+        for kind in types:
+            query = "SELECT id, CAST(body AS BLOB) FROM object WHERE city = ? AND type = ?"
+            yield from self._sql.execute(query, (city, kind))
+
+    def objects_changed(
+        self, city: int, after: int, types: Sequence[str], limit: int
+    ) -> list[tuple[str, bytes | None]] | None:
+        """The objects that changed behind an event: id, and body where it is there and of some types.
+
+        None where more than `limit` events followed.
+        """
+        if self.last_event() - after > limit:
+            return None
+        marks = ",".join("?" for _ in types)
+        query = (
+            f"SELECT DISTINCT e.entity, CASE WHEN o.type IN ({marks}) THEN CAST(o.body AS BLOB) END"  # noqa: S608
+            " FROM event e LEFT JOIN object o ON o.city = e.city AND o.id = e.entity"
+            " WHERE e.seq > ? AND +e.city = ? AND +e.kind = 'object'"
+        )
+        return [(name, body) for name, body in self._sql.execute(query, (*types, after, city))]
+
+    def last_event(self) -> int:
+        """The number of the newest event of all cities; 0 before the first."""
+        return int(self._sql.execute("SELECT coalesce(max(seq), 0) FROM event").fetchone()[0])
 
     def entities(self, city: int, kind: str) -> Iterator[Row]:
         """All simulations, services or aggregations, oldest first."""

@@ -1,7 +1,9 @@
 """Exports: a whole city as a file, and back again."""
 
+import contextlib
 import itertools
 import json
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -180,3 +182,39 @@ def test_exports_are_for_readers_and_of_one_known_format(twin: Twin) -> None:
     assert (head.status_code, head.content) == (200, b"")
     disposition = exported(twin, "format=geojson").headers["content-disposition"]
     assert disposition == f'attachment; filename="{CITY}.geojson"'
+
+
+def metric(twin: Twin, name: str) -> int:
+    text = twin.http.get(f"{twin.origin}/metrics").text
+    return int(next(line.split()[1] for line in text.splitlines() if line.startswith(f"{name} ")))
+
+
+def begun(twin: Twin, query: str) -> socket.socket:
+    """The connection of an export of which nothing was taken but its head."""
+    connection = socket.socket()
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    connection.settimeout(60)
+    host, port = twin.origin.removeprefix("http://").split(":")
+    connection.connect((host, int(port)))
+    path = f"/digital-twin-city/v1/cities/{CITY}/export?{query}"
+    connection.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\nX-API-Key: {twin.key('load')}\r\n\r\n".encode())
+    assert connection.recv(16) == b"HTTP/1.1 200 OK\r"
+    return connection
+
+
+def test_nobody_writes_on_for_a_client_that_takes_nothing(start: Any) -> None:
+    twin: Twin = start("--objects", "30", "--sensors", "30", "--days", "24", "--body-timeout", "1")
+    whole = len(exported(twin, "measurements=all").content)
+    before = metric(twin, "dtc_twin_exported_bytes_total")
+    assert before == whole > 8_000_000
+    silent = begun(twin, "measurements=all")
+    with contextlib.closing(silent):
+        begun(twin, "measurements=all").close()
+        for _ in range(10_000):
+            if metric(twin, "dtc_twin_exports_under_way") == 0:
+                break
+        assert metric(twin, "dtc_twin_exports_under_way") == 0
+        assert metric(twin, "dtc_twin_exported_bytes_total") - before < 1.8 * whole
+        rest = b"".join(iter(lambda: silent.recv(65536), b""))  # what was on its way
+    assert len(rest) < 0.9 * whole
+    assert not rest.endswith(b"0\r\n\r\n")
