@@ -12,10 +12,12 @@ PLACES = {
     "east": (0.4, 0.0),
     "north": (0.0, 0.8),
     "corner": (0.85, 0.85),
+    "east-rim": (0.93, 0.0),
+    "south-beyond": (0.0, -1.08),
     "far": (-3.0, 0.0),
 }
 """East and north of the centre, in radii; `corner` is inside the square, outside the circle."""
-INSIDE = ("centre", "east", "north")
+INSIDE = ("centre", "east", "north", "east-rim")
 
 
 class Scene(NamedTuple):

@@ -161,6 +161,16 @@ def seen(twin: Twin, sensor_id: str, sent: Sequence[Mapping[str, Any]]) -> list[
     return found
 
 
+def reports_refusal(answer: Answer, accepted: int) -> bool:
+    """Whether a 2xx says that something was not accepted: a 207, a count, or a list of errors (C-56)."""
+    value = answer.json() if answer.is_json else None
+    shown = value if isinstance(value, dict) else {}
+    told = [
+        shown.get(name) for name in ("rejected", "errors", "failed", "invalid", "refused", "rejectedCount")
+    ]
+    return answer.status == 207 or any(told) or shown.get("accepted") == accepted
+
+
 def stored(twin: Twin, sensor_id: str, sent: list[dict[str, Any]]) -> None:
     """Submit readings and wait until all of them can be read.
 

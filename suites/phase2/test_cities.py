@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dtc_cli.harness.suite import Answer, Blocked, Twin, Violation, expect, quote, verifies
+from dtc_cli.harness.suite import Answer, Blocked, Tolerated, Twin, Violation, expect, quote, verifies
 from suites.phase2.support.operations import Operations
 from suites.phase2.support.records import errors_of
 from suites.phase2.support.replies import BAD_REQUEST, admitted, code_of, refused, served
@@ -206,6 +206,32 @@ def test_patch_of_the_city(twin: Twin, restored: dict[str, Any], name: str) -> N
     served(twin.rest.patch(CITY, json=PATCHES[name]), clause="P2 4.2, C-39")
     found = city_of(twin).get("metadata")
     same(PATCHES[name]["metadata"], found, "the patched metadata", clause="P2 4.2, C-38")
+
+
+@verifies("DTC-P2-007", hazard="write", negative=True)
+def test_null_in_a_patch_of_the_city_removes(twin: Twin, restored: dict[str, Any]) -> None:
+    """Null removes a member (RFC 7396); a target that shows what it does not have as null is as right."""
+    del restored
+    patched(twin, {"metadata": {"description": "dtc to be removed"}})
+    if within(city_of(twin), "metadata", "description") != "dtc to be removed":
+        raise Violation("the patched metadata is not visible", clause="P2 4.2, C-38")
+    answer = twin.rest.patch(CITY, json={"metadata": {"description": None}})
+    if answer.status in {400, 422}:
+        raise Tolerated(
+            "a member of the city cannot be removed by null",
+            expected="the member removed",
+            actual=f"status {answer.status}",
+            clause="C-38",
+        )
+    served(answer, clause="P2 4.2, C-39")
+    left = within(city_of(twin), "metadata", "description")
+    expect.that(
+        left in (None, ""),
+        "null in a PATCH does not remove the member",
+        expected="no description",
+        actual=left,
+        clause="C-38",
+    )
 
 
 @verifies("DTC-P2-007", hazard="write", negative=True)

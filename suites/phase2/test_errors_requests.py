@@ -1,5 +1,7 @@
 """Requests that no operation understands: DTC-P2-098 (bodies), -099 (routes and methods)."""
 
+import json
+
 import pytest
 
 from dtc_cli.harness.suite import Answer, Blocked, NotApplicable, Tolerated, Twin, expect, quote, verifies
@@ -20,12 +22,25 @@ MALFORMED: dict[str, bytes] = {
     "comment": b'{"type": "Building" /* comment */}',
     "open-array": b'[{"type": "Building"}',
     "plain-text": b"type=Building",
+    "not-utf-8": b'{"type": "Caf\xe9"}',
 }
+LENIENT = (
+    "trailing-comma",
+    "comment",
+    "single-quotes",
+    "no-quotes",
+    "text-after",
+    "nan",
+    "infinity",
+    "hexadecimal",
+)
+"""What some readers of JSON take all the same: shown with a request that is sound otherwise."""
 TAKING_BODIES = [
     "create-object",
     "patch-object",
     "patch-city",
     "register-sensor",
+    "post-sensor-data",
     "start-simulation",
     "nearby",
     "route",
@@ -79,6 +94,45 @@ def test_malformed_body(twin: Twin, name: str) -> None:
     twin.need_hazard("write")
     answer = twin.rest.post(OBJECTS, content=MALFORMED[name], headers={"Content-Type": JSON})
     judge_malformed(answer)
+
+
+@verifies("DTC-P2-098", hazard="write", negative=True)
+@pytest.mark.parametrize("name", LENIENT)
+def test_sound_but_for_its_notation(twin: Twin, name: str) -> None:
+    """A create request with all its members, in something that is nearly JSON."""
+    twin.need_hazard("write")
+    wanted = twin.scratch.new_id()
+    path = f"{OBJECTS}/{quote(wanted)}"
+    twin.journal.plan(f"object {wanted}", "DELETE", path)
+    content = nearly_json({**twin.scratch.body(height=12), "id": wanted}, name)
+    answer = twin.rest.post(OBJECTS, content=content, headers={"Content-Type": JSON})
+    if answer.ok:
+        twin.rest.delete(path)
+    judge_malformed(answer)
+
+
+def nearly_json(body: dict[str, object], name: str) -> bytes:
+    """A body in a notation that RFC 8259 does not have.
+
+    Raises:
+        AssertionError: when it is JSON after all.
+    """
+    text = json.dumps(body)
+    changed = {
+        "trailing-comma": text[:-1] + ",}",
+        "comment": text[:-1] + "/* a comment */}",
+        "single-quotes": text.replace('"', "'"),
+        "no-quotes": text.replace('"properties":', "properties:"),
+        "text-after": text + " and more",
+        "nan": text.replace('"height": 12', '"height": NaN'),
+        "infinity": text.replace('"height": 12', '"height": -Infinity'),
+        "hexadecimal": text.replace('"height": 12', '"height": 0x0C'),
+    }[name]
+    try:
+        json.loads(changed, parse_constant=int)
+    except ValueError:
+        return changed.encode()
+    raise AssertionError(f"the vector {name} is JSON after all")
 
 
 @verifies("DTC-P2-098", hazard="write", negative=True)

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from dtc_cli.harness.suite import Answer, Blocked, Twin, expect, verifies
+from dtc_cli.harness.suite import Answer, Blocked, NotApplicable, Twin, expect, verifies
 from suites.phase2.support.replies import BAD_REQUEST, refused
 from suites.phase2.support_live import answered, eventually, is_zoneless, listed, moment, written
-from suites.phase2.support_live_past import HOUR, Past, past, path_of
+from suites.phase2.support_live_past import HOUR, MARK, Past, past, path_of
 
 CLAUSE = "P2 4.8, C-51"
 NAMES = ("history", "versions", "entries", "changes", "items")
@@ -131,6 +131,38 @@ def test_a_change_lies_in_its_range(twin: Twin, made: Past, change: str) -> None
         expected=f"an entry between {written(start)} and {written(end)}",
         actual=shown,
         clause=CLAUSE,
+    )
+
+
+@verifies("DTC-P2-083", negative=True, hazard="write")
+@pytest.mark.parametrize("number", [1, 2, 3], ids=["creation", "first-patch", "last-patch"])
+def test_a_version_is_that_of_then(twin: Twin, made: Past, number: int) -> None:
+    """An entry that shows the object shows it as it was; entries that tell changes only are as right."""
+    start, end = [
+        (made.before, made.first), (made.first, made.second), (made.second, made.third)
+    ][number - 1]  # fmt: skip
+    inside = [
+        entry
+        for entry in entries(ask(twin, made.patched, start, end))
+        if (told := instant(entry, inside=False)) and start < told <= end
+    ]
+    shown = [versions for entry in inside if (versions := marks(entry))]
+    if not shown:
+        raise NotApplicable("the entries of the history do not show the object")
+    # An entry may show the object as the change found it.
+    wrong = [versions for versions in shown if not {number - 1, number} & set(versions)]
+    expect.equal(wrong[:2], [], f"a version of then does not show properties.{MARK} {number}", clause=CLAUSE)
+
+
+def marks(value: Any, depth: int = 6) -> list[Any]:
+    """All values of the run's own version number inside an entry."""
+    if isinstance(value, dict):
+        own = [value[MARK]] if MARK in value and not isinstance(value[MARK], dict | list) else []
+        return own + [mark for inner in value.values() for mark in marks(inner, depth - 1) if depth]
+    return (
+        [mark for inner in value for mark in marks(inner, depth - 1) if depth]
+        if isinstance(value, list)
+        else []
     )
 
 

@@ -122,7 +122,7 @@ def test_finds_what_lies_within(
 
 
 @verifies("DTC-P2-079", negative=True, hazard="write")
-@pytest.mark.parametrize("name", ["corner", "far"])
+@pytest.mark.parametrize("name", ["corner", "south-beyond", "far"])
 def test_leaves_out_what_lies_beyond(
     twin: Twin, scene: Scene, found: dict[str, dict[str, Any]], name: str
 ) -> None:

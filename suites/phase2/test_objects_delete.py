@@ -4,11 +4,12 @@ from typing import Any
 
 import pytest
 
-from dtc_cli.harness.suite import Blocked, Twin, expect, quote, verifies
+from dtc_cli.harness.suite import Blocked, NotApplicable, Twin, expect, quote, verifies
 from suites.phase2.support.creating import gone, read
 from suites.phase2.support.lists import OBJECTS, items_of, walk
 from suites.phase2.support.operations import NO_SUCH_ID
 from suites.phase2.support.replies import set_up
+from suites.phase2.support.values import within
 from suites.phase2.support_live import eventually
 
 CLAUSE = "P2 4.3, C-39"
@@ -60,6 +61,29 @@ def test_deleted_object_is_not_listed(twin: Twin, how: str) -> None:
         "a deleted object is still listed",
         expected=f"no object {created} in the list",
         actual=f"the object among {len(found.items)} listed",
+        clause=CLAUSE,
+    )
+
+
+@verifies("DTC-P2-025", hazard="write", negative=True)
+def test_deleted_object_is_not_nearby(twin: Twin) -> None:
+    created, body = twin.scratch.object(twin.scratch.body("Landmark"))
+    request = {"location": body["geometry"], "radius": 50}
+
+    def nearby() -> list[str] | None:
+        answer = twin.rest.post("/cities/{city}/spatial/nearby", json=request)
+        found = answer.json().get("results") if answer.ok and answer.is_json else None
+        return [str(within(one, "id")) for one in found] if isinstance(found, list) else None
+
+    if not eventually(twin, lambda: created in (nearby() or ())):
+        raise NotApplicable("the object is not found nearby before it is deleted: see DTC-P2-079")
+    delete(twin, created)
+    eventually(twin, lambda: created not in (nearby() or ()))
+    expect.that(
+        created not in (nearby() or ()),
+        "a deleted object is still found nearby",
+        expected=f"no object {created} among the results",
+        actual="the object among them",
         clause=CLAUSE,
     )
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dtc_cli.harness.suite import Blocked, Twin, Violation, expect, judge, quote, verifies
+from dtc_cli.harness.suite import Blocked, Tolerated, Twin, Violation, expect, judge, quote, verifies
 from suites.phase2.support import flaws
 from suites.phase2.support.creating import need_shape, post, read
 from suites.phase2.support.lists import OBJECTS
@@ -206,6 +206,44 @@ def test_body_that_is_no_object(twin: Twin, name: str) -> None:
     }
     answer = twin.rest.post(OBJECTS, json=bodies[name])
     refused(answer, MISSING, clause="P1 5.1, C-03")
+
+
+@verifies("DTC-P2-020", hazard="write", negative=True)
+@pytest.mark.parametrize(
+    "name",
+    [
+        "type-null",
+        "type-empty",
+        "type-number",
+        "geometry-null",
+        "properties-null",
+        "properties-array",
+        "properties-text",
+    ],
+)
+def test_member_that_is_none(twin: Twin, name: str) -> None:
+    """A member of another kind is none: what is stored of it would break the rules of phase 1."""
+    twin.need_hazard("write")
+    member, _, kind = name.partition("-")
+    value = {"null": None, "empty": "", "number": 7, "array": ["dtc"], "text": "dtc"}[kind]
+    wanted = twin.scratch.new_id()
+    answer = twin.scratch.post({**twin.scratch.body(), "id": wanted, member: value})
+    if answer.ok and member == "properties":
+        kept = read(twin, wanted)
+        if isinstance(kept.get("properties"), dict):
+            raise Tolerated(
+                f"properties that are {kind} are taken for none",
+                expected="a 4xx",
+                actual=expect.show(kept["properties"]),
+                clause="P1 5.1, C-03",
+            )
+    refused(
+        answer,
+        MISSING,
+        clause="P1 5.1, C-03",
+        message=f"an object whose {member} is {value!r} is not refused",
+    )
+    nothing_stored(twin, wanted)
 
 
 def described(geometry: Any) -> dict[str, Any]:

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from dtc_cli.harness.suite import Blocked, Twin, Violation, expect, verifies
+from dtc_cli.harness.suite import Blocked, Tolerated, Twin, Violation, expect, verifies
 from suites.phase2.support.creating import create, need_shape, read
 from suites.phase2.support.patches import make, merged, patch, updated, without
 from suites.phase2.support.payloads import generated_properties
-from suites.phase2.support.replies import refused, served
+from suites.phase2.support.replies import admitted, refused, served
 from suites.phase2.support.values import differences, same, within
 
 CLAUSE = "C-38 (RFC 7396)"
@@ -82,6 +82,39 @@ def test_geometry_is_replaced(twin: Twin, shape: str) -> None:
         if any(differences(geometry, again.get("geometry"))):
             raise Blocked("DTC-P2-015", "the geometry does not survive a create request either") from None
         raise
+
+
+@verifies("DTC-P2-023", hazard="write")
+def test_type_is_patched(twin: Twin) -> None:
+    """The body is merged into the object, of which only the id is fixed (DTC-P2-024)."""
+    created, _ = make(twin)
+    answer = patch(twin, created, {"type": "Park"})
+    if answer.status in {400, 409, 422}:
+        raise Tolerated(
+            "the type of an object cannot be patched",
+            expected="the type merged like any member",
+            actual=f"status {answer.status}",
+            clause=CLAUSE,
+        )
+    served(answer, clause="C-39")
+    expect.equal(read(twin, created).get("type"), "Park", "the patched type is not visible", clause=CLAUSE)
+
+
+@verifies("DTC-P2-023", hazard="write", negative=True)
+@pytest.mark.parametrize("name", ["null", "array", "text"])
+def test_properties_cannot_be_patched_away(twin: Twin, name: str) -> None:
+    """Null in a merge removes a member (RFC 7396), and an object has properties (P1 5.1)."""
+    created, _ = make(twin)
+    answer = patch(twin, created, {"properties": {"null": None, "array": ["a"], "text": "none"}[name]})
+    admitted(answer)
+    kept = read(twin, created).get("properties")
+    expect.that(
+        isinstance(kept, Mapping),
+        "a PATCH took the properties from an object",
+        expected="the change refused, or an object",
+        actual=kept,
+        clause="P1 5.1",
+    )
 
 
 @verifies("DTC-P2-023", hazard="write")

@@ -8,7 +8,17 @@ import pytest
 from dtc_cli.harness.suite import Answer, Blocked, Tolerated, Twin, Violation, expect, verifies
 from suites.phase2.support.replies import BAD_REQUEST, code_of, refused
 from suites.phase2.support_live import answered, once, written
-from suites.phase2.support_live_sensors import Sensor, matches, reading, seen, sensor, slot, stored, view
+from suites.phase2.support_live_sensors import (
+    Sensor,
+    matches,
+    reading,
+    reports_refusal,
+    seen,
+    sensor,
+    slot,
+    stored,
+    view,
+)
 
 INVALID = {"INVALID_MEASUREMENT"}
 DECLARED_MAXIMUM = 1000
@@ -171,6 +181,19 @@ def test_a_refused_reading_is_not_stored(twin: Twin) -> None:
     expect.equal(shown, [], f"a reading answered with {answer.status} is stored", clause="P1 7.1 VAL-003")
 
 
+@verifies("DTC-P2-056", negative=True, hazard="write")
+@pytest.mark.parametrize("place", ["second", "last"])
+def test_a_bad_reading_in_a_batch(twin: Twin, place: str) -> None:
+    """Each reading of a batch is looked at; the batch is refused, or the answer tells of it (C-56)."""
+    one = of(twin, "EnvironmentalSensor")
+    sent = [measured(twin, "humidity", 40 + number, second=20 + number) for number in range(4)]
+    sent[1 if place == "second" else 3]["value"] = 250
+    answer = twin.scratch.post_readings(one.id, sent)
+    if answer.ok and reports_refusal(answer, 3):
+        return
+    refused(answer, BAD_REQUEST, INVALID, clause="P1 7.1 VAL-003, C-56")
+
+
 @verifies("DTC-P2-057", hazard="write")
 @pytest.mark.parametrize("case", ["five-seconds-ago", "in-an-eastern-zone", "a-day-ago"])
 def test_a_past_reading_is_accepted(twin: Twin, case: str) -> None:
@@ -213,8 +236,28 @@ def test_a_reading_lacks(twin: Twin, member: str) -> None:
 @verifies("DTC-P2-058", negative=True, hazard="write")
 @pytest.mark.parametrize(
     ("member", "value"),
-    [("quality", "ok"), ("timestamp", "2025-01-15T10:30:00"), ("timestamp", 1736904600), ("unit", 1)],
-    ids=["quality-outside-the-four", "timestamp-without-zone", "timestamp-a-number", "unit-a-number"],
+    [
+        ("quality", "ok"),
+        ("quality", "GOOD"),
+        ("quality", None),
+        ("timestamp", "2025-01-15T10:30:00"),
+        ("timestamp", "2025-02-30T10:30:00Z"),
+        ("timestamp", 1736904600),
+        ("unit", 1),
+        ("unit", None),
+        ("parameter", 7),
+    ],
+    ids=[
+        "quality-outside-the-four",
+        "quality-in-capitals",
+        "quality-null",
+        "timestamp-without-zone",
+        "timestamp-on-no-day",
+        "timestamp-a-number",
+        "unit-a-number",
+        "unit-null",
+        "parameter-a-number",
+    ],
 )
 def test_a_member_that_is_none(twin: Twin, member: str, value: Any) -> None:
     one = of(twin, "EnvironmentalSensor")

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dtc_cli.harness.suite import Answer, Blocked, NotApplicable, Twin, expect, verifies
+from dtc_cli.harness.suite import Answer, Blocked, NotApplicable, Twin, expect, quote, verifies
 from suites.phase2.support.replies import code_of, refused
 from suites.phase2.support_live import answered, body, eventually
 from suites.phase2.support_live_sensors import Sensor, at, data, measurements, reading, sensor, slot, stored
@@ -102,6 +102,19 @@ def test_an_unknown_sensor_where_sensors_are_addressed(twin: Twin, known: Sensor
         raise NotApplicable(f"{method} of one sensor is not offered, and need not be")
     answer = asked(twin, method, twin.scratch.new_id())
     refused(answer, {404}, {"SENSOR_NOT_FOUND"}, clause="P2 9.2")
+
+
+@verifies("DTC-P2-061", negative=True, hazard="write")
+def test_a_sensor_of_another_city(twin: Twin, known: Sensor) -> None:
+    """Ids are scoped to their city (C-29): the sensor of one city is not found below another."""
+    other = twin.target.other_city
+    if other is None:
+        raise NotApplicable("the target file names no second city (other_city)")
+    role = "other_city" if "other_city" in twin.credentials.roles else "admin"
+    answer = twin.rest.get(f"/cities/{quote(other)}/sensors/{quote(known.id)}/data", as_=role)
+    if answer.status in {401, 403}:
+        raise NotApplicable(f"the key {role} may not read the second city")
+    refused(answer, {404}, {"SENSOR_NOT_FOUND"}, clause="C-29, P2 9.2")
 
 
 @pytest.fixture(scope="module")

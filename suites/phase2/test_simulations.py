@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dtc_cli.harness.suite import Answer, Blocked, NotApplicable, Twin, Violation, expect, verifies
+from dtc_cli.harness.suite import Answer, Blocked, NotApplicable, Twin, Violation, expect, quote, verifies
 from suites.phase2.support.replies import BAD_REQUEST, refused
 from suites.phase2.support_live import answered, body, is_zoneless, judged, moment, written
 from suites.phase2.support_live_runs import (
@@ -151,7 +151,7 @@ def test_a_bad_request_is_refused(twin: Twin, case: str) -> None:
 
 
 @verifies("DTC-P2-066", negative=True, hazard="write")
-@pytest.mark.parametrize("case", ["empty", "no-type", "type-a-number", "parameters-a-text"])
+@pytest.mark.parametrize("case", ["empty", "no-type", "type-a-number", "parameters-a-text", "range-of-words"])
 def test_a_request_that_is_none_is_refused(twin: Twin, case: str) -> None:
     plain = {"type": "TrafficFlow", "parameters": accepted(twin).sent["parameters"]}
     request: dict[str, Any] = {
@@ -159,6 +159,10 @@ def test_a_request_that_is_none_is_refused(twin: Twin, case: str) -> None:
         "no-type": {"parameters": plain["parameters"]},
         "type-a-number": {**plain, "type": 7},
         "parameters-a-text": {**plain, "parameters": "all"},
+        "range-of-words": {
+            **plain,
+            "parameters": {**plain["parameters"], "timeRange": {"start": "yesterday", "end": "now-ish"}},
+        },
     }[case]
     refused(start(twin, request), BAD_REQUEST, clause="P2 9.2, C-33, C-34")
 
@@ -202,3 +206,17 @@ def test_an_unknown_simulation(twin: Twin, operation: str) -> None:
     else:
         answer = twin.rest.get(at(unknown, "/results" if operation == "results" else ""))
     refused(answer, {404}, {"SIMULATION_NOT_FOUND"}, clause=f"P2 9.2: {RUNS}")
+
+
+@verifies("DTC-P2-072", negative=True, hazard="write")
+def test_a_simulation_of_another_city(twin: Twin) -> None:
+    """Ids are scoped to their city (C-29): the run of one city is not found below another."""
+    other = twin.target.other_city
+    if other is None:
+        raise NotApplicable("the target file names no second city (other_city)")
+    run = str(accepted(twin).id)
+    role = "other_city" if "other_city" in twin.credentials.roles else "admin"
+    answer = twin.rest.get(f"/cities/{quote(other)}/simulations/{quote(run)}", as_=role)
+    if answer.status in {401, 403}:
+        raise NotApplicable(f"the key {role} may not read the second city")
+    refused(answer, {404}, {"SIMULATION_NOT_FOUND"}, clause="C-29, P2 9.2")

@@ -46,6 +46,8 @@ PROPERTIES: dict[str, dict[str, Any]] = {
     "long-text": {"description": "한강 River " * 300},
     "long-array": {"list": list(range(300))},
     "many-members": {f"member{number}": number for number in range(120)},
+    "names-with-signs": {"a.b": 1, "floors.above": 2, "$ref": "x", "a b": 3, "@id": 4, "a/b": 5, "#": 6},
+    "unicode-forms": {"composed": "\u00e9\uac01", "apart": "e\u0301\u1100\u1161\u11a8", "half": "\uff76"},
     "names-of-members": {"id": "inner", "type": "inner", "geometry": "inner", "properties": {"id": 1}},
 }
 """Properties of a create request, by what they show."""
