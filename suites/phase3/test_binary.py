@@ -14,9 +14,12 @@ CLAUSE = "P3 5.5, C-57, C-58"
 
 
 def put(
-    twin: Twin, change: Any = None, *, parameter: str = "temperature", **members: Any
+    twin: Twin, change: Any = None, *, parameter: str = "temperature", heed_s: float = 0.05, **members: Any
 ) -> tuple[str, dict[str, Any], str | None]:
-    """Send a reading as a frame that `change` spoils; sensor, measurement and how it was refused."""
+    """Send a reading as a frame that `change` spoils; sensor, measurement and how it was refused.
+
+    `heed_s`: for how long a refusal is waited for after the answer to a later message.
+    """
     kind = readings.KINDS.get(parameter, "EnvironmentalSensor")
     sensor = readings.sensor(twin, "binary", kind)
     mine = readings.measurement(twin, parameter)
@@ -31,7 +34,7 @@ def put(
     )
     session.link.send_binary(change(data) if change else data)
     session.send("PING")  # its answer tells that the frame has been dealt with
-    refused = session.refusal(of={"PONG"}) or session.refusal(0.15)
+    refused = session.refusal(of={"PONG"}) or session.refusal(heed_s)
     session.close()
     return sensor, mine, refused
 
@@ -89,7 +92,7 @@ def test_a_frame_with_a_sound_header_is_taken(twin: Twin) -> None:
 @verifies("DTC-P3-031", negative=True, hazard="write")
 @pytest.mark.parametrize("size", [0, 8, 31])
 def test_a_frame_shorter_than_the_header_is_refused(twin: Twin, size: int) -> None:
-    sensor, mine, refused = put(twin, lambda data: data[:size])
+    sensor, mine, refused = put(twin, lambda data: data[:size], heed_s=wia.DELIVERY_S)
     expect.that(
         refused is not None,
         f"a frame of {size} bytes is ignored",
@@ -142,7 +145,7 @@ def test_a_frame_of_an_unknown_sensor_is_refused(twin: Twin) -> None:
     def other(data: bytes) -> bytes:
         return data[:32] + b"\x5a" * 16 + data[48:]
 
-    sensor, mine, refused = put(twin, other)
+    sensor, mine, refused = put(twin, other, heed_s=wia.DELIVERY_S)
     judge_not_stored(twin, sensor, mine["value"], "a frame of another sensor")
     expect.that(
         refused is not None, "a frame of an unknown sensor is ignored", expected="an error", clause=CLAUSE

@@ -334,7 +334,7 @@ def test_nothing_is_queued_for_another_client(twin: Twin) -> None:
     twin.clock.wait(0.1)
     values = speak(twin, sensor, 1)
     other = session(twin, "theirs", clean=False)
-    got = other.messages(0.7, readings.on_mqtt(sensor, values[0]))
+    got = other.messages(wia.EXTRA_S, readings.on_mqtt(sensor, values[0]))
     present = other.link.session_present
     other.close()
     for name in ("mine", "theirs"):
@@ -357,7 +357,8 @@ def test_receive_maximum_is_honoured(twin: Twin, maximum: int) -> None:
         if speaker.reply("PUBACK") is None:
             break
     speaker.close()
-    got = silent.messages(0.8)
+    mine = readings.on_mqtt(sensor)
+    got = silent.messages(wia.DELIVERY_S, mine, most=maximum) + silent.messages(wia.EXTRA_S, mine)
     silent.link.drop()
     ids = {one.packet.id for one in got if one.packet.qos}
     if not ids:
@@ -417,7 +418,7 @@ def test_no_packet_above_the_clients_limit_is_sent(twin: Twin, limit: int) -> No
     speaker = broker.connect(twin, f"above-speaker-{limit}")
     payload, _ = big(twin, sensor, limit + 40_000)
     speaker.published(readings.topic(twin, sensor), payload, qos=1)
-    got = ears.messages(0.7)
+    got = readings.came(twin, ears, lambda one: True)
     largest = max((one.packet.size for one in got), default=0)
     over = ears.ended
     speaker.link.drop()
@@ -449,7 +450,7 @@ def test_no_alias_above_the_clients_maximum(twin: Twin, maximum: int) -> None:
             for value in (21.0, 22.0):
                 readings.post(twin, sensor, readings.measurement(twin, parameter, value))
     wanted = 12
-    got = ears.messages(wia.SILENCE_S, lambda one: True, most=18)
+    got = ears.messages(wia.DELIVERY_S, lambda one: True, most=18)
     ears.close()
     if len(got) < wanted // 2:
         raise Blocked("DTC-P3-087", f"only {len(got)} of 18 readings came")

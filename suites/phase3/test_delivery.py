@@ -204,7 +204,8 @@ def test_no_more_than_the_window_is_in_flight(twin: Twin, qos: int) -> None:
     sensor, hearer = readings.sensor(twin, f"window-{qos}"), open_session(twin, acks=False)
     hearer.subscribed((readings.filter_of(twin), qos))
     flood(twin, hearer, sensor, WINDOW + 20)
-    got = hearer.publishes(wia.SILENCE_S, lambda one: readings.about(one, sensor))
+    mine = readings.like(sensor)
+    got = hearer.publishes(wia.DELIVERY_S, mine, most=WINDOW) + hearer.publishes(wia.EXTRA_S, mine)
     ids = {wia.acked(one) for one in got if one.get("qos") in (1, 2)}
     ended = hearer.ended
     hearer.close()
@@ -224,7 +225,8 @@ def test_the_window_opens_again_with_acknowledgements(twin: Twin) -> None:
     sensor, hearer = readings.sensor(twin, "window-opens"), open_session(twin, acks=False)
     hearer.subscribed((readings.filter_of(twin), 1))
     values = flood(twin, hearer, sensor, WINDOW + 20)
-    got = hearer.publishes(wia.SILENCE_S, lambda one: readings.about(one, sensor))
+    mine = readings.like(sensor)
+    got = hearer.publishes(wia.DELIVERY_S, mine, most=1) + hearer.publishes(wia.EXTRA_S, mine)
     if hearer.ended is not None:
         raise NotTested(f"the target closes a receiver that does not acknowledge ({hearer.ended.code})")
     for one in got:
@@ -263,7 +265,7 @@ def held(twin: Twin, qos: int, count: int) -> tuple[Session, str, list[float], l
     hearer.subscribed((readings.filter_of(twin), qos))
     paused(twin, hearer)
     values = flood(twin, hearer, sensor, count)
-    got = hearer.publishes(wia.SILENCE_S, lambda one: readings.about(one, sensor))
+    got = hearer.publishes(wia.SILENCE_S, readings.like(sensor))
     return hearer, sensor, values, got
 
 

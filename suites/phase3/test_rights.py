@@ -140,7 +140,7 @@ def test_what_a_caller_may_not_say_reaches_nobody(twin: Twin, door: str, where: 
     ears.subscribed((f"city/{twin.target.city}/#", 0))
     spoken(twin, door, role, topic, payload)
     needle = json.dumps(mine["value"]).encode()
-    got = [one.packet.topic for one in ears.messages(0.5) if needle in one.packet.payload]
+    got = [one.packet.topic for one in readings.came(twin, ears, lambda one: needle in one.packet.payload)]
     ears.close()
     expect.that(
         not got,
@@ -205,7 +205,7 @@ def test_a_device_beyond_its_limit_is_held_back(twin: Twin) -> None:
         device.publish(readings.topic(twin, sensor), readings.body(sensor, mine), qos=1)
     answers = list(device.link.during(wia.SILENCE_S, most=count))
     device.link.drop()
-    got = ears.messages(0.5, readings.on_mqtt(sensor))
+    got = readings.came(twin, ears, readings.on_mqtt(sensor))
     ears.close()
     taken = sum(one.kind == "PUBACK" and (one.packet.reason or 0) < 0x80 for one in answers)
     held_back = len(got) < 0.8 * count or taken < 0.8 * count
@@ -233,7 +233,7 @@ def test_a_device_beyond_its_bytes_is_held_back(twin: Twin) -> None:
         device.publish(readings.topic(twin, sensor), payload, qos=1)
     answers = list(device.link.during(wia.SILENCE_S, most=8))
     device.link.drop()
-    got = ears.messages(0.5, readings.on_mqtt(sensor))
+    got = readings.came(twin, ears, readings.on_mqtt(sensor))
     ears.close()
     taken = sum(one.kind == "PUBACK" and (one.packet.reason or 0) < 0x80 for one in answers)
     expect.that(

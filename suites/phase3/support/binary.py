@@ -122,13 +122,9 @@ def _outgoing(twin: Twin) -> list[tuple[Received, dict[str, Any]]]:
         for quality in ("excellent", "poor"):
             mine = readings.measurement(twin, parameter, quality=quality)
             readings.post(twin, sensor, mine)
-            for one in session.link.during(wia.SILENCE_S, most=6):
-                if one.kind == "binary" and len(one.data) >= 59 and _is(one.data, mine):
-                    pairs.append((one, {**mine, "sensorId": sensor}))
-                    break
-                if one.kind == "binary" and not pairs:
-                    pairs.append((one, {**mine, "sensorId": sensor}))
-                    break
+            frame = _frame(session, sensor, mine, first=not pairs)
+            if frame is not None:
+                pairs.append((frame, {**mine, "sensorId": sensor}))
             if not pairs:
                 break
         if not pairs:
@@ -137,6 +133,20 @@ def _outgoing(twin: Twin) -> list[tuple[Received, dict[str, Any]]]:
     if not pairs:
         raise NotApplicable("the target sends no binary frames; what it takes is judged")
     return pairs
+
+
+def _frame(session: Session, sensor: str, mine: dict[str, Any], *, first: bool) -> Received | None:
+    """The frame of a reading, or the first of all; None when the reading comes as JSON, or not at all."""
+    for wait_s in (wia.DELIVERY_S, wia.EXTRA_S):
+        for one in session.link.during(wait_s, most=12):
+            if one.kind == "binary" and (first or (len(one.data) >= 59 and _is(one.data, mine))):
+                return one
+            message = wia.message_of(one)
+            if message is not None and readings.about(message, sensor, mine["value"]):
+                break  # a frame may still follow
+        else:
+            return None
+    return None
 
 
 def _is(data: bytes, mine: dict[str, Any]) -> bool:

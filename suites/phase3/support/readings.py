@@ -8,7 +8,8 @@ from typing import Any
 
 from dtc_cli.harness.suite import Answer, Arrived, Blocked, Twin, quote
 from suites.phase2.support_live import once
-from suites.phase3.support.wia import Message, payload_of, rfc3339
+from suites.phase3.support.broker import Client
+from suites.phase3.support.wia import DELIVERY_S, SILENCE_S, Message, Session, payload_of, rfc3339
 
 SENSORS = "city/{city}/sensors/#"
 SHORT = {"EnvironmentalSensor": "environmental", "TrafficSensor": "traffic", "EnergySensor": "energy"}
@@ -20,6 +21,8 @@ UNITS = {
     "energy_consumption": "kWh",
 }
 KINDS = {"traffic_volume": "TrafficSensor", "energy_consumption": "EnergySensor"}
+GRACE_S = 0.1
+"""Seconds for which something may still come after what was said later, at least."""
 _COUNT: dict[str, int] = {}
 
 
@@ -78,6 +81,24 @@ def post(twin: Twin, sensor_id: str, *measurements: dict[str, Any]) -> None:
         Blocked: when the API refuses it.
     """
     twin.scratch.readings(sensor_id, list(measurements))
+
+
+def came(twin: Twin, ears: Session | Client, wanted: Callable[[Any], bool]) -> list[Any]:
+    """What came of `wanted` by the time at which a later reading is there, and as long again.
+
+    How long nothing must come is thereby measured on the target, not assumed. `ears` hear the sensors of the
+    city; where the later reading does not come, they listen for `SILENCE_S`.
+    """
+    witness, mine = sensor(twin, "witness"), measurement(twin)
+    began = twin.clock.now()
+    post(twin, witness, mine)
+    if isinstance(ears, Session):
+        seen = bool(ears.publishes(DELIVERY_S, like(witness, mine["value"]), most=1))
+    else:
+        seen = bool(ears.messages(DELIVERY_S, on_mqtt(witness, mine["value"]), most=1))
+    took = (twin.clock.now() - began).total_seconds()
+    rest = max(GRACE_S, took) if seen else SILENCE_S
+    return ears.publishes(rest, wanted) if isinstance(ears, Session) else ears.messages(rest, wanted)
 
 
 def carried(payload: Any) -> list[dict[str, Any]]:

@@ -15,6 +15,8 @@ VERSION = "1.0.0"  # P3 5.1
 DELIVERY_S = 5.0  # P3 3.1.3
 SILENCE_S = 1.0
 """Seconds in which nothing must come, where something would come at once."""
+EXTRA_S = 0.5
+"""Seconds for which more may come of what is coming already."""
 ACKS = {"PUBACK", "PUBREC", "PUBREL", "PUBCOMP"}
 
 
