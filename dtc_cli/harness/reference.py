@@ -17,7 +17,11 @@ STOP_TIMEOUT_S = 10.0
 
 @contextmanager
 def running(
-    extra: tuple[str, ...] = (), level: Level = Level.BRONZE, *, mutual: bool = False
+    extra: tuple[str, ...] = (),
+    level: Level = Level.BRONZE,
+    *,
+    mutual: bool = False,
+    program: tuple[str, ...] = ("reference_server",),
 ) -> Iterator[Path]:
     """Start the reference twin on a free port; yields the target file that it wrote.
 
@@ -28,6 +32,7 @@ def running(
         level: what the twin is started for; from gold on every door speaks TLS with certificates of an
             authority that lives as long as the block (D-12).
         mutual: ask clients for certificates too; the target file names one (P3 8.2.3).
+        program: the module that is started, and its own arguments.
 
     Raises:
         DtcError: `reference-twin` when it does not come up.
@@ -38,7 +43,7 @@ def running(
         errors = (Path(folder) / "stderr.txt").open("w+", encoding="utf-8")
         with errors, subprocess.Popen(  # noqa: S603 - our own interpreter and server
             [
-                sys.executable, "-m", "reference_server", "--port", "0", "--write-target", str(target),
+                sys.executable, "-m", *program, "--port", "0", "--write-target", str(target),
                 "--stop-on-stdin-eof", *secured, *extra,
             ],
             stdin=subprocess.PIPE,

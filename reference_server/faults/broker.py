@@ -7,8 +7,9 @@ import mqtt5
 import msgspec
 from mqtt5 import ConnAckReasonCode, QoS
 
+from reference_server import tokens
 from reference_server.auth import ROLES, Principal
-from reference_server.faults.fault import wrap
+from reference_server.faults.fault import both, wrap
 from reference_server.messaging import allowances
 from reference_server.mqtt import connection, login, strict
 from reference_server.mqtt.broker import Broker, RefusedError
@@ -50,6 +51,10 @@ def _welcoming(*users: str | None) -> Callable[[Make, tuple[Any, ...]], Any]:
             return VIEWER
 
     return change
+
+
+def _for_ever(check: Make) -> Make:
+    return lambda self, token, now=None: check(self, token, 0.0)
 
 
 def _otherwise(right: Make, given: tuple[Any, ...]) -> Any:
@@ -280,6 +285,11 @@ TABLE: tuple[tuple[str, str, Callable[[], None]], ...] = (
     ("052.code", "a wrong key is refused with an unspecified error", _login(_otherwise)),
     ("053", "tokens are not accepted by the broker", _login(_without("oauth"))),
     ("053.wrong", "the broker accepts any token", _login(_welcoming("oauth"))),
+    (
+        "053.expired",
+        "tokens live for six seconds, and are taken after their time too",
+        both(wrap(tokens, "LIFETIME_S", lambda _: 6), wrap(tokens.Tokens, "check", _for_ever)),
+    ),
     ("054", "the broker serves anonymous clients", _login(_welcoming(None))),
     ("054.open", "a refused client is not hung up on", wrap(Connection, "_refuse", _still_open)),
     ("055", "silent clients stay", wrap(Connection, "_tick", _no_tick)),

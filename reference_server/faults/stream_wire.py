@@ -162,6 +162,11 @@ def _known_parameter(frame: bytearray) -> None:
         frame[48:50] = b"\0\1"
 
 
+def _any(frame: bytearray) -> None:
+    if len(frame) > 4:
+        frame[:4] = binary.VERSION
+
+
 def _padded(frame: bytearray) -> bytes:
     return bytes(frame).ljust(66, b"\1") if len(frame) > 40 else bytes(frame)
 
@@ -225,7 +230,11 @@ TABLE: tuple[tuple[str, str, Callable[[], None]], ...] = (
         "the type of binary messages is in another byte order",
         wrap(binary, "encode", _encoded(_put(4, "!I", 0x03000000))),
     ),
-    ("031.short", "binary messages that are too short are read", wrap(binary, "decode", _decoded(_padded))),
+    (
+        "031.version",
+        "the version of binary messages is not looked at",
+        wrap(binary, "decode", _decoded(_any)),
+    ),
     (
         "032",
         "the value is in another byte order",

@@ -108,15 +108,6 @@ def _bilingual(opened: Make) -> Make:
     return wrong
 
 
-def _any_name(subject: Make) -> Make:
-    """Whom a client certificate names is not looked at."""
-
-    def wrong(transport: Any) -> str | None:
-        return None if subject(transport) is None else "viewer"
-
-    return wrong
-
-
 TABLE: tuple[tuple[str, str, Callable[[], None]], ...] = (
     ("078", "TLS 1.2 and nothing newer", _context(_old)),
     ("079", "a cipher suite that the standard does not list", _context(_weak)),
@@ -126,5 +117,4 @@ TABLE: tuple[tuple[str, str, Callable[[], None]], ...] = (
     ("081", "the secure MQTT port serves plaintext", wrap(endpoint.Endpoint, "open", _bilingual)),
     ("082", "a client certificate is not asked for", _context(_unasked)),
     ("082.missing", "a client without a certificate is served", _context(_optional)),
-    ("082.name", "the names in a client certificate are not checked", wrap(tls, "subject", _any_name)),
 )

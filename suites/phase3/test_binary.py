@@ -82,6 +82,10 @@ def test_the_header_of_a_frame(twin: Twin) -> None:
         )
         expect.equal(fields.kind, binary.PUBLISH, "the type of the header is not PUBLISH", clause=CLAUSE)
         expect.that(any(fields.message_id), "the message id of the header is zero", clause=CLAUSE)
+    ids = [Fields(one.data).message_id for one, _ in binary.outgoing(twin)]
+    expect.that(
+        len(set(ids)) == len(ids), "two frames have one message id", actual=ids[0].hex(), clause=CLAUSE
+    )
 
 
 @verifies("DTC-P3-031", hazard="write")
@@ -343,5 +347,12 @@ def test_no_frame_rounds_its_value(twin: Twin) -> None:
         actual=len(pairs) - len(exact),
         clause="P3 5.5",
     )
+    for one, mine in pairs:
+        expect.equal(
+            Fields(one.data).at_ms,
+            binary.millis(mine["timestamp"]),
+            "a frame carries another instant than was submitted",
+            clause="P3 5.5",
+        )
     if not pairs:
         raise NotTested("no frame came")

@@ -1,5 +1,6 @@
 """The broker's login and limits: DTC-P3-051 to -054, -056 to -060."""
 
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -11,13 +12,17 @@ from dtc_cli.harness.suite import (
     MqttLink,
     NotApplicable,
     NotTested,
+    Scene,
+    TargetUnreachable,
     Tolerated,
     Twin,
+    background,
     expect,
     packets,
     verifies,
 )
 from suites.phase2.support.tokens import Tokens
+from suites.phase2.support_live import once
 from suites.phase3.support import broker, readings, wia
 from suites.phase3.support.broker import REFUSED_LOGIN, Client, client_id
 
@@ -25,7 +30,9 @@ EXPIRY = 3600  # P3 4.2.1
 RECEIVE_MAXIMUM = 100  # P3 4.2.1
 PACKET_MAX = 262_144  # P3 4.2.1
 ALIAS_MAX = 10  # P3 4.2.1
-SUBSCRIBED = {"sessionExpiry": EXPIRY}
+LONGEST_WAIT_S = 40.0
+"""Seconds for which the end of a token is waited for."""
+AWAY_S = 12.0
 
 
 def judge_refused(link: MqttLink, what: str, codes: set[int], *, clause: str) -> None:
@@ -72,13 +79,24 @@ def test_mqtt_5_is_spoken(twin: Twin) -> None:
     )
 
 
-@verifies("DTC-P3-051")
+@verifies("DTC-P3-051", hazard="write")
 def test_subscribe_publish_and_unsubscribe_work(twin: Twin) -> None:
-    client = broker.connect(twin, "works")
+    client, witness = broker.connect(twin, "works"), broker.connect(twin, "works-witness")
     sub = client.subscribe((readings.filter_of(twin), 1))
     number = client.link.unsubscribe([readings.filter_of(twin)])
     unsub = client.reply("UNSUBACK", lambda one: one.packet.id == number)
+    witness.subscribed((readings.filter_of(twin), 0))
+    client.messages(readings.GRACE_S)
+    readings.came(twin, witness, lambda _: False)
+    late = client.messages(readings.GRACE_S)
+    witness.close()
     client.close()
+    expect.that(
+        not late,
+        "messages come after UNSUBACK",
+        actual=[one.packet.topic for one in late],
+        clause="MQTT 5 3.10.4",
+    )
     expect.that(sub is not None, "SUBSCRIBE is not answered with SUBACK", clause="P3 4.2.1, MQTT 5 3.8.4")
     expect.that(unsub is not None, "UNSUBSCRIBE is not answered with UNSUBACK", clause="MQTT 5 3.10.4")
 
@@ -193,6 +211,7 @@ def test_a_key_under_another_name_is_refused(twin: Twin) -> None:
 
 @verifies("DTC-P3-053")
 def test_a_token_logs_in(twin: Twin) -> None:
+    once(twin, "p3-first-token", lambda: _first_token(twin))
     link = twin.mqtt.connect(client_id(twin, "token"), as_=Tokens(twin).bearer())
     link.drop()
     expect.that(
@@ -211,6 +230,31 @@ def test_a_spoilt_token_is_refused(twin: Twin, how: str) -> None:
     text = tokens.spoilt(how).headers["Authorization"].removeprefix("Bearer ")
     link = twin.mqtt.connect(client_id(twin, f"token-{how}"), login=("oauth", text))
     judge_refused(link, f"a token ({how})", REFUSED_LOGIN, clause="P3 8.2.2")
+
+
+@verifies("DTC-P3-053", negative=True)
+@pytest.mark.late
+def test_an_expired_token_is_refused(twin: Twin) -> None:
+    """The token that the run got first, once its time is over; only a target whose tokens are short-lived."""
+    text, lifetime, since = once(twin, "p3-first-token", lambda: _first_token(twin))
+    left = lifetime - (twin.clock.now() - since).total_seconds()
+    if left > LONGEST_WAIT_S:
+        raise NotApplicable(f"the target's tokens live {lifetime:.0f} s: none expires within the run")
+    twin.clock.wait(max(0.0, left) + 1.5)
+    link = twin.mqtt.connect(client_id(twin, "token-expired"), login=("oauth", text))
+    judge_refused(link, "an expired token", REFUSED_LOGIN, clause="P3 8.2.2")
+
+
+def _first_token(twin: Twin) -> tuple[str, float, datetime]:
+    tokens = Tokens(twin)
+    since = twin.clock.now()
+    answer = tokens.post(tokens.form())
+    told = answer.json() if answer.ok and answer.is_json else {}
+    text, lifetime = told.get("access_token"), told.get("expires_in")
+    if not isinstance(text, str) or not text or not isinstance(lifetime, int | float):
+        raise Blocked("DTC-P2-090", f"the token endpoint gives no token (status {answer.status})")
+    tokens.credential(text)
+    return text, float(lifetime), since
 
 
 @verifies("DTC-P3-053", negative=True)
@@ -294,6 +338,35 @@ def judge_all_there(values: list[float], got: list[Arrived], what: str, *, claus
         expected=f"all {len(values)}",
         actual=f"{len(missing)} missing",
         clause=clause,
+    )
+
+
+def kept(scene: Scene) -> dict[str, Any]:
+    """A client that is away for twelve seconds and asks for its session."""
+    name, values = f"dtc-{scene.run_id[-8:]}-kept", {"sessionExpiry": EXPIRY}
+    first = scene.mqtt().connect(name, clean=True, values=values)
+    if not first.accepted:
+        raise TargetUnreachable(f"CONNECT is refused: {broker.told(first.connack)}")
+    first.cut()
+    scene.wait(AWAY_S)
+    second = scene.mqtt().connect(name, clean=False, values=values)
+    present = second.session_present
+    second.drop()
+    scene.mqtt().connect(name, clean=True, values={"sessionExpiry": 0}).drop()
+    return {"accepted": second.accepted, "present": present}
+
+
+@verifies("DTC-P3-056")
+@background(kept)
+def test_a_session_is_there_after_twelve_seconds(twin: Twin) -> None:
+    seen = twin.observed(kept)
+    if not seen["accepted"]:
+        raise Blocked("DTC-P3-051", "the client is not let in again")
+    expect.that(
+        seen["present"],
+        "the session is gone after twelve seconds",
+        expected="Session Present 1 for 3600 s",
+        clause="P3 4.2.1, C-70",
     )
 
 

@@ -1,5 +1,7 @@
 """The upgrade to the stream: DTC-P3-001 to -005, and framing: -007."""
 
+import json
+
 import pytest
 
 from dtc_cli.harness.suite import (
@@ -199,8 +201,18 @@ def test_nobody_gets_data(twin: Twin) -> None:
 
 
 @verifies("DTC-P3-005", negative=True)
-@pytest.mark.parametrize("how", ["prefix", "suffix", "doubled"])
+def test_a_page_without_credentials_gets_no_data(twin: Twin) -> None:
+    """A page cannot send the headers; it may be let in to say CONNECT, and hears nothing before (C-85)."""
+    place = twin.stream.door
+    origin = f"{'https' if place.secure else 'http'}://{place.host}:{place.port}"
+    judge_shut(twin, twin.stream.open(as_=NOBODY, headers={"Origin": origin}), "a page without credentials")
+
+
+@verifies("DTC-P3-005", negative=True)
+@pytest.mark.parametrize("how", ["prefix", "suffix", "doubled", "upper", "lower"])
 def test_a_spoilt_key_gets_no_data(twin: Twin, how: str) -> None:
+    if twin.credentials.variant("admin", how).headers == twin.credentials.role("admin").headers:
+        raise NotApplicable("the key has no such variant")
     judge_shut(twin, twin.stream.open(as_=twin.credentials.variant("admin", how)), f"a key with {how}")
 
 
@@ -252,6 +264,30 @@ def test_no_frame_of_the_target_is_masked_or_reserved(twin: Twin) -> None:
             clause="P3 4.1.2, RFC 6455 5",
         )
     session.close()
+
+
+@verifies("DTC-P3-007")
+def test_a_control_frame_may_stand_between_fragments(twin: Twin) -> None:
+    """RFC 6455 5.4: a ping inside a message is answered, and the message is read as if it were not there."""
+    session = open_session(twin)
+    text = json.dumps(session.envelope("PING")).encode()
+    session.link.send_frame(0x1, text[:20], fin=False)
+    session.link.send_frame(0x9, b"between")
+    session.link.send_frame(0x0, text[20:40], fin=False)
+    session.link.send_frame(0x0, text[40:])
+    kinds = []
+    for found in session.link.during(wia.DELIVERY_S):
+        kinds.append((wia.message_of(found) or {}).get("type") or found.kind)
+        if {"pong", "PONG"} <= set(kinds):
+            break
+    session.close()
+    expect.that(
+        {"pong", "PONG"} <= set(kinds),
+        "a ping between the fragments of a message is not answered, or the message is lost",
+        expected="a pong frame, and PONG for the message",
+        actual=kinds,
+        clause="P3 4.1.2, RFC 6455 5.4",
+    )
 
 
 BROKEN = {

@@ -2,15 +2,15 @@
 
 import json
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
 from dtc_cli.harness.suite import Blocked, NotTested, Twin, Violation, catalogue, expect, verifies
 from suites.phase2.support_live import moment, once
-from suites.phase3.support import readings, wia
-from suites.phase3.support.wia import Message, Session, open_session
+from suites.phase3.support import broker, readings, wia
+from suites.phase3.support.wia import OF_THE_SERVER, Message, Session, open_session
 
 CLAUSE = "P3 5.1"
 ROUNDS = 30
@@ -25,7 +25,6 @@ NO_MESSAGES = {
     "two": '{"type":"PING"}{"type":"PING"}',
     "xml": "<message type='PING'/>",
 }
-OF_THE_SERVER = {row.name for row in catalogue().messages.types if row.direction in ("server", "both")}
 OF_THE_CLIENT = {row.name for row in catalogue().messages.types if row.direction in ("client", "both")}
 
 
@@ -37,18 +36,27 @@ def sample(twin: Twin) -> list[Message]:
 def _sample(twin: Twin) -> list[Message]:
     sensor = readings.sensor(twin)
     session = open_session(twin)
+    session.send(
+        "CONNECT", {"clientId": f"dtc-sample-{twin.run_id[-8:]}", "auth": auth(twin), "keepAlive": 60}
+    )
+    session.reply({"CONNACK"})
     session.send("PING")
     session.reply({"PONG"})
     got: list[Message] = []
     for qos in (0, 1):
         session.subscribed((readings.filter_of(twin), qos), subscriptionId="dtc-sample")
-        for _ in range(ROUNDS // 2):
-            readings.post(twin, sensor, readings.measurement(twin))
+        for number in range(ROUNDS // 2):
+            parameter = "temperature" if number % 2 else "humidity"
+            readings.post(twin, sensor, readings.measurement(twin, parameter))
         got += session.publishes(wia.DELIVERY_S, readings.like(sensor), most=ROUNDS // 2)
     session.send("UNSUBSCRIBE", {"topics": [readings.filter_of(twin)]})
-    session.publishes(0.5)
+    said = readings.body(sensor, readings.measurement(twin))
+    session.send("PUBLISH", said, topic=readings.topic(twin, sensor), qos=1)
+    session.reply({"PUBACK"})
+    session.send("HELLO")  # what is no type is answered, or ends the connection
+    session.reply({"ERROR", "DISCONNECT"})
     session.close()
-    if not got:
+    if not got and {one.get("type") for one in session.heard} <= OF_THE_SERVER:
         raise Blocked("DTC-P3-011", "no reading came over the stream")
     return session.heard
 
@@ -382,6 +390,7 @@ def test_an_expired_message_is_not_delivered(twin: Twin) -> None:
     first = resumable(twin, name)
     first.subscribed((readings.filter_of(twin), 1))
     first.link.cut()
+    once(twin, "p3-expiring", lambda: hold_at_the_broker(twin))
     twin.clock.wait(0.3)
     speaker, dead, alive = open_session(twin), readings.measurement(twin), readings.measurement(twin)
     where = readings.topic(twin, sensor)
@@ -401,6 +410,42 @@ def test_an_expired_message_is_not_delivered(twin: Twin) -> None:
         "a message is delivered after its time to live",
         expected="nothing of a message with ttl 1 after 1.7 s",
         clause=CLAUSE,
+    )
+
+
+def hold_at_the_broker(twin: Twin) -> tuple[str, float, float, datetime]:
+    """A sensor, a value that lives for 1 s and one that lives on, held for an MQTT client that is away."""
+    sensor = readings.sensor(twin)
+    first = broker.connect(twin, "expiry", clean=True, values={"sessionExpiry": 3600})
+    first.subscribed((readings.filter_of(twin), 1))
+    first.link.cut()
+    twin.clock.wait(0.2)
+    speaker, dead, alive = broker.connect(twin, "expiry-speaker"), *(readings.measurement(twin) for _ in "12")
+    for mine, seconds in ((dead, 1), (alive, 300)):
+        where, payload = readings.topic(twin, sensor), readings.body(sensor, mine)
+        speaker.published(where, payload, qos=1, values={"messageExpiry": seconds})
+    speaker.close()
+    return sensor, dead["value"], alive["value"], twin.clock.now()
+
+
+@verifies("DTC-P3-018", negative=True)
+def test_an_expired_message_is_not_delivered_by_the_broker(twin: Twin) -> None:
+    """There the time to live is the Message Expiry Interval (MQTT 5 3.3.2.3.3)."""
+    sensor, dead, alive, since = once(twin, "p3-expiring", lambda: hold_at_the_broker(twin))
+    twin.clock.wait(max(0.0, 1.7 - (twin.clock.now() - since).total_seconds()))
+    second = broker.connect(twin, "expiry", clean=False, values={"sessionExpiry": 3600})
+    present = second.link.session_present
+    kept = second.messages(wia.DELIVERY_S, readings.on_mqtt(sensor, alive), most=1) if present else []
+    late = second.messages(readings.GRACE_S, readings.on_mqtt(sensor, dead))
+    second.close()
+    broker.connect(twin, "expiry", clean=True, values={"sessionExpiry": 0}).close()
+    if not kept:
+        raise Blocked("DTC-P3-056", "the message that lives on is not there either")
+    expect.that(
+        not late,
+        "a message is delivered after its Message Expiry Interval",
+        expected="nothing of a message that lives for 1 s after 1.7 s",
+        clause="P3 5.1, MQTT 5 3.3.2.3.3",
     )
 
 

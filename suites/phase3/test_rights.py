@@ -55,9 +55,52 @@ def test_wildcards_widen_no_rights(twin: Twin, door: str, pattern: str) -> None:
 
 
 @verifies("DTC-P3-083", negative=True)
+def test_a_shared_subscription_widens_no_rights(twin: Twin) -> None:
+    """`$share/{group}/` before a filter is the broker's; what follows is judged as ever (MQTT 5 4.8.2)."""
+    judge_deaf(twin, "broker", "device", f"$share/dtc/city/{twin.target.city}/alerts/#")
+
+
+@verifies("DTC-P3-083", negative=True)
 @pytest.mark.parametrize("door", ["broker", "stream"])
 def test_a_caller_of_another_city_hears_nothing_of_this_one(twin: Twin, door: str) -> None:
     judge_deaf(twin, door, "other_city", readings.filter_of(twin))
+
+
+@verifies("DTC-P3-083", negative=True, hazard="write")
+@pytest.mark.parametrize("door", ["broker", "stream"])
+@pytest.mark.parametrize(
+    "pattern", ["city/{city}/sensors/#", "city/+/sensors/#", "#"], ids=["own", "plus", "all"]
+)
+def test_no_reading_comes_to_a_caller_of_another_city(twin: Twin, door: str, pattern: str) -> None:
+    """Whatever is answered to its SUBSCRIBE: refused, or granted for the cities of the caller alone."""
+    twin.need_role("other_city")
+    sensor, mine = readings.sensor(twin), readings.measurement(twin)
+    witness = open_session(twin)
+    witness.subscribed((readings.filter_of(twin), 0))
+    where = readings.filter_of(twin, pattern)
+    if door == "broker":
+        client = broker.connect(twin, "deaf", as_="other_city")
+        client.subscribe((where, 1))
+        readings.post(twin, sensor, mine)
+        readings.came(twin, witness, lambda _: False)
+        got = [one.packet.topic for one in client.messages(readings.GRACE_S, readings.on_mqtt(sensor))]
+        client.link.drop()
+    else:
+        session = open_session(twin, "other_city")
+        session.subscribe((where, 1))
+        session.reply({"SUBACK", "ERROR", "DISCONNECT"})
+        readings.post(twin, sensor, mine)
+        readings.came(twin, witness, lambda _: False)
+        got = [str(one.get("topic")) for one in session.publishes(readings.GRACE_S, readings.like(sensor))]
+        session.close()
+    witness.close()
+    expect.that(
+        not got,
+        "readings of a city come to a caller who has rights in another one only",
+        expected="no data",
+        actual=got,
+        clause="P3 8.3",
+    )
 
 
 def judge_deaf(twin: Twin, door: str, role: str, pattern: str) -> None:
@@ -146,6 +189,30 @@ def test_what_a_caller_may_not_say_reaches_nobody(twin: Twin, door: str, where: 
         not got,
         f"a publish that the role {role} has no right to reaches subscribers",
         expected="refused with 0x87, or dropped",
+        actual=got,
+        clause="P3 8.3",
+    )
+
+
+@verifies("DTC-P3-084", negative=True, hazard="write")
+def test_a_last_will_widens_no_rights(twin: Twin) -> None:
+    """A will on a topic that its client may not publish on is refused with CONNECT, or never published."""
+    twin.need_role("device")
+    ears, mark = broker.connect(twin, "will-ears"), f"dtc-will-{twin.run_id[-8:]}"
+    payload = json.dumps({"eventType": "dtc-will", "severity": "high", "details": {"mark": mark}}).encode()
+    ears.subscribed((f"city/{twin.target.city}/#", 0))
+    will = {"topic": f"city/{twin.target.city}/alerts/high/dtc-will", "payload": payload, "qos": 1}
+    link = twin.mqtt.connect(broker.client_id(twin, "will"), as_="device", will=will)
+    link.cut()
+    twin.clock.wait(0.2)
+    got = [
+        one.packet.topic for one in readings.came(twin, ears, lambda one: mark.encode() in one.packet.payload)
+    ]
+    ears.close()
+    expect.that(
+        not got,
+        "the last will of a device is published on a topic that it has no right to",
+        expected="CONNACK 0x87, or nothing",
         actual=got,
         clause="P3 8.3",
     )

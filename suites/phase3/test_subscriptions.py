@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from dtc_cli.harness.suite import NOBODY, Blocked, NotApplicable, Twin, expect, verifies
-from suites.phase3.support import readings, wia
+from suites.phase2.support_live import once
+from suites.phase3.support import broker, readings, wia
 from suites.phase3.support.wia import Session, open_session
 from suites.phase3.test_messages import auth
 
@@ -43,6 +44,9 @@ def test_readings_are_pushed_after_the_suback(twin: Twin, qos: int) -> None:
         readings.post(twin, sensor, mine)
         value = mine["value"]
         got = session.publishes(wia.DELIVERY_S, readings.like(sensor, value), most=1)
+        odd = {str(one.get("type")) for one in session.heard} - wia.OF_THE_SERVER
+        if not got and odd:
+            raise Blocked("DTC-P3-014", f"messages of another type come: {', '.join(sorted(odd))}")
         expect.that(
             bool(got),
             "a reading does not come over the stream",
@@ -142,6 +146,24 @@ def test_each_topic_gets_its_level(twin: Twin, asked: tuple[int, ...]) -> None:
             actual=granted,
             clause="P3 6.2",
         )
+
+
+@verifies("DTC-P3-025", negative=True)
+def test_a_refused_topic_keeps_its_place(twin: Twin) -> None:
+    """One filter that is none among others: its entry holds a failure code, or the whole is refused."""
+    session = open_session(twin)
+    session.subscribe((readings.filter_of(twin), 1), (NO_FILTERS["hash-after-a-word"], 1))
+    answer = session.reply({"SUBACK", "ERROR", "DISCONNECT"})
+    session.close()
+    granted = wia.granted_of(answer) if answer and answer.get("type") == "SUBACK" else None
+    expect.that(answer is not None or session.ended is not None, "SUBSCRIBE is not answered", clause="P3 6.2")
+    expect.that(
+        granted is None or len(granted) == 2,
+        "grantedQos has not one entry for each topic",
+        expected="two entries, one of them a failure code",
+        actual=granted,
+        clause="P3 6.2",
+    )
 
 
 @verifies("DTC-P3-025", negative=True)
@@ -347,29 +369,55 @@ MATCHES = {
     "plus-and-hash": ("city/+/sensors/#", True),
     "plus-for-the-city": ("city/+/sensors/+/+/temperature", True),
     "another-parameter": ("city/{city}/sensors/+/+/humidity", False),
+    "every-level-named": ("{topic}", True),
+    "hash-with-no-level-left": ("{topic}/#", True),
     "one-level-short": ("city/{city}/sensors/+/+", False),
+    "the-first-levels": ("city/{city}/sensors", False),
+    "one-plus-for-all": ("city/{city}/+", False),
+    "upper-case": ("city/{city}/SENSORS/#", False),
     "one-level-long": ("city/{city}/sensors/+/+/temperature/+", False),
     "another-branch": ("city/{city}/objects/#", False),
 }
 
 
-def _heard(twin: Twin, how: str) -> bool:
-    pattern, _ = MATCHES[how]
+def topic_of_a_reading(twin: Twin) -> str:
+    """The topic on which the temperature of the run's sensor comes, whichever names it uses (C-64)."""
+    return once(twin, "p3-topic-of-a-reading", lambda: _topic_of_a_reading(twin))
+
+
+def _topic_of_a_reading(twin: Twin) -> str:
+    sensor, witness = readings.sensor(twin), open_session(twin)
+    witness.subscribed((readings.filter_of(twin), 0))
+    mine = readings.measurement(twin)
+    readings.post(twin, sensor, mine)
+    seen = witness.publishes(wia.DELIVERY_S, readings.like(sensor, mine["value"]), most=1)
+    witness.close()
+    if not seen:
+        raise Blocked("DTC-P3-011", "the reading does not come to city/+/sensors/# either")
+    topic = str(seen[0].get("topic", ""))
+    levels = topic.split("/")
+    if len(levels) != 6 or levels[5] not in ("temperature", "temp"):
+        raise Blocked("DTC-P3-061", f"the topic of a reading is {topic}")
+    return topic
+
+
+def pattern_of(twin: Twin, how: str) -> str:
+    """The filter of that name."""
+    topic = topic_of_a_reading(twin)
+    pattern = MATCHES[how][0].replace("{topic}", topic)
+    return readings.filter_of(twin, pattern.replace("+/temperature", f"+/{topic.split('/')[-1]}"))
+
+
+def heard_on_the_stream(twin: Twin, how: str) -> bool:
+    """Whether a temperature comes to a session with this filter."""
+    pattern = pattern_of(twin, how)
     sensor, session, witness = readings.sensor(twin), open_session(twin), open_session(twin)
-    session.subscribe((readings.filter_of(twin, pattern), 0))
+    session.subscribe((pattern, 0))
     answer = session.reply({"SUBACK", "ERROR", "DISCONNECT"})
     witness.subscribed((readings.filter_of(twin), 0))
     mine = readings.measurement(twin)
     readings.post(twin, sensor, mine)
-    seen = witness.publishes(wia.DELIVERY_S, lambda one: readings.about(one, sensor, mine["value"]), most=1)
-    if not seen:
-        raise Blocked("DTC-P3-011", "the reading does not come to city/+/sensors/# either")
-    levels = str(seen[0].get("topic", "")).split("/")
-    if len(levels) != 6 or levels[5] != "temperature":
-        raise Blocked("DTC-P3-061", f"the topic of a reading is {seen[0].get('topic')}")
-    got = session.publishes(0.35, lambda one: readings.about(one, sensor, mine["value"]), most=1)
-    session.close()
-    witness.close()
+    wanted = readings.like(sensor, mine["value"])
     if MATCHES[how][1]:
         expect.that(
             answer is not None and answer.get("type") == "SUBACK" and not wia.failure(answer),
@@ -377,22 +425,85 @@ def _heard(twin: Twin, how: str) -> bool:
             actual=session.told(answer),
             clause="P3 4.2.2",
         )
+        got = session.publishes(wia.DELIVERY_S, wanted, most=1)
+    else:
+        readings.came(twin, witness, wanted)
+        got = session.publishes(readings.GRACE_S, wanted, most=1)
+    session.close()
+    witness.close()
     return bool(got)
 
 
+def heard_at_the_broker(twin: Twin, how: str) -> bool:
+    """Whether a temperature comes to an MQTT client with this filter."""
+    pattern = pattern_of(twin, how)
+    sensor, client, witness = (
+        readings.sensor(twin),
+        broker.connect(twin, "filter"),
+        broker.connect(twin, "filter-witness"),
+    )
+    answer = client.subscribe((pattern, 0))
+    witness.subscribed((readings.filter_of(twin), 0))
+    mine = readings.measurement(twin)
+    readings.post(twin, sensor, mine)
+    wanted = readings.on_mqtt(sensor, mine["value"])
+    if MATCHES[how][1]:
+        expect.that(
+            answer is not None and all(reason <= 2 for reason in answer.packet.reasons),
+            f"the filter {pattern} is refused",
+            actual=broker.told(answer),
+            clause="P3 4.2.2",
+        )
+        got = client.messages(wia.DELIVERY_S, wanted, most=1)
+    else:
+        readings.came(twin, witness, wanted)
+        got = client.messages(readings.GRACE_S, wanted, most=1)
+    client.close()
+    witness.close()
+    return bool(got)
+
+
+FITTING = [how for how, (_, fits) in MATCHES.items() if fits]
+OTHERS = [how for how, (_, fits) in MATCHES.items() if not fits]
+
+
 @verifies("DTC-P3-030", hazard="write")
-@pytest.mark.parametrize("how", [how for how, (_, fits) in MATCHES.items() if fits])
+@pytest.mark.parametrize("how", FITTING)
 def test_a_filter_matches(twin: Twin, how: str) -> None:
     expect.that(
-        _heard(twin, how), f"the filter {MATCHES[how][0]} does not match a temperature", clause="P3 4.2.2"
+        heard_on_the_stream(twin, how),
+        f"the filter {MATCHES[how][0]} does not match a temperature",
+        clause="P3 4.2.2, MQTT 5 4.7.1",
     )
 
 
 @verifies("DTC-P3-030", negative=True, hazard="write")
-@pytest.mark.parametrize("how", [how for how, (_, fits) in MATCHES.items() if not fits])
+@pytest.mark.parametrize("how", OTHERS)
 def test_a_filter_matches_nothing_else(twin: Twin, how: str) -> None:
     expect.that(
-        not _heard(twin, how), f"the filter {MATCHES[how][0]} matches a temperature", clause="P3 4.2.2"
+        not heard_on_the_stream(twin, how),
+        f"the filter {MATCHES[how][0]} matches a temperature",
+        clause="P3 4.2.2",
+    )
+
+
+@verifies("DTC-P3-030", hazard="write")
+@pytest.mark.parametrize("how", FITTING)
+def test_a_filter_of_the_broker_matches(twin: Twin, how: str) -> None:
+    expect.that(
+        heard_at_the_broker(twin, how),
+        f"the filter {MATCHES[how][0]} does not match a temperature at the broker",
+        clause="P3 4.2.2, MQTT 5 4.7.1",
+    )
+
+
+@verifies("DTC-P3-030", negative=True, hazard="write")
+@pytest.mark.parametrize("how", OTHERS)
+def test_a_filter_of_the_broker_matches_nothing_else(twin: Twin, how: str) -> None:
+    expect.that(
+        not heard_at_the_broker(twin, how),
+        f"the filter {MATCHES[how][0]} matches a temperature at the broker",
+        clause="P3 4.2.2",
     )
 
 
@@ -408,5 +519,20 @@ def test_a_filter_that_is_none_is_refused(twin: Twin, how: str) -> None:
         f"the filter {NO_FILTERS[how]} is accepted",
         expected="a failure in SUBACK, an error or a close",
         actual=session.told(None),
+        clause="P3 4.2.2, MQTT 5 4.7.1",
+    )
+
+
+@verifies("DTC-P3-030", negative=True)
+@pytest.mark.parametrize("how", NO_FILTERS)
+def test_a_filter_that_is_none_is_refused_by_the_broker(twin: Twin, how: str) -> None:
+    client = broker.connect(twin, "no-filter")
+    answer = client.subscribe((NO_FILTERS[how], 0))
+    client.link.drop()
+    expect.that(
+        answer is None or all(reason >= 0x80 for reason in answer.packet.reasons),
+        f"the filter {NO_FILTERS[how]} is accepted by the broker",
+        expected="0x8F in SUBACK, or the end of the connection",
+        actual=broker.told(answer),
         clause="P3 4.2.2, MQTT 5 4.7.1",
     )

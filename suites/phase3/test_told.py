@@ -192,6 +192,21 @@ def sound_measurement(entry: dict[str, Any]) -> bool:
     )
 
 
+def judge_the_same(found: list[dict[str, Any]], sent: dict[str, Any], *, clause: str) -> None:
+    """The measurement that was submitted is among those of the message: value, unit, quality and instant."""
+    own = next((one for one in found if readings.same(one.get("value"), sent["value"])), {})
+    expect.that(
+        own.get("parameter") in (sent["parameter"], "temp")
+        and own.get("unit") == sent["unit"]
+        and own.get("quality", sent["quality"]) == sent["quality"]
+        and moment(own.get("timestamp")) == moment(sent["timestamp"]),
+        "the message carries another measurement than was submitted",
+        expected=sent,
+        actual=own or found,
+        clause=clause,
+    )
+
+
 @verifies("DTC-P3-022", hazard="write")
 def test_the_payload_of_a_reading(twin: Twin) -> None:
     heard = events.reading(twin)
@@ -209,6 +224,7 @@ def test_the_payload_of_a_reading(twin: Twin) -> None:
         actual=payload,
         clause="P3 5.2",
     )
+    judge_the_same(found, heard.sent, clause="P3 5.2")
     if not isinstance(payload.get("measurements"), list):
         raise Tolerated(
             "a reading has the flat form",
@@ -329,6 +345,7 @@ def test_the_payload_of_a_reading_on_mqtt(twin: Twin) -> None:
         ),
         clause="P3 4.2.4, 10.1, C-62, C-63",
     )
+    judge_the_same(found, heard.sent, clause="P3 4.2.4, 10.1")
 
 
 FORMS: dict[str, Callable[[str, dict[str, Any]], Any]] = {

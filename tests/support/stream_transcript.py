@@ -227,7 +227,7 @@ async def talk(made: World) -> list[str]:  # noqa: PLR0915 - a long conversation
     frame = bytearray(sent[:66].ljust(66, b"\0"))
     frame[:8] = bytes((1, 0, 0, 0, 0, 0, 0, 3))
     frame[48:50] = b"\0\1"
-    for size, at, byte in ((66, 60, 255), (66, 49, 200), (58, 0, 1), (58, 0, 1)):
+    for size, at, byte in ((66, 60, 255), (66, 49, 200), (66, 0, 9), (58, 0, 1), (58, 0, 1)):
         frame[8:24] = uuid.uuid5(uuid.NAMESPACE_DNS, f"{size}{at}{byte}").bytes
         own = bytearray(frame[:size])
         own[at] = byte

@@ -23,6 +23,8 @@ class Heard:
         self.mqtt = mqtt
         self.about = about
         """The id of what was changed."""
+        self.sent: dict[str, Any] = {}
+        """The measurement that was submitted, where it is a reading."""
 
     @property
     def topics(self) -> list[str]:
@@ -99,8 +101,11 @@ def reading(twin: Twin) -> Heard:
 
 def _reading(twin: Twin) -> Heard:
     sensor, ears = readings.sensor(twin, "events"), Ears(twin, "sensors/#")
-    readings.post(twin, sensor, readings.measurement(twin))
-    return ears.listen(sensor)
+    mine = readings.measurement(twin, quality="fair")
+    readings.post(twin, sensor, mine)
+    heard = ears.listen(sensor)
+    heard.sent = mine
+    return heard
 
 
 def update(twin: Twin) -> Heard:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Iterator
 from datetime import datetime
 from typing import Any
 
-from dtc_cli.harness.suite import Blocked, Credential, Received, StreamLink, Twin
+from dtc_cli.harness.suite import Blocked, Credential, Received, StreamLink, Twin, catalogue
 
 Message = dict[str, Any]
 
@@ -17,6 +17,8 @@ SILENCE_S = 1.0
 """Seconds in which nothing must come, where something would come at once."""
 EXTRA_S = 0.5
 """Seconds for which more may come of what is coming already."""
+OF_THE_SERVER = {row.name for row in catalogue().messages.types if row.direction in ("server", "both")}
+"""The types of messages that a target may send (P3 2.2)."""
 ACKS = {"PUBACK", "PUBREC", "PUBREL", "PUBCOMP"}
 
 
