@@ -1,7 +1,9 @@
 """HTTP/1.1 as uvicorn speaks it, with this server's error shape for bytes that are no request."""
 
+import sys
 from asyncio import Transport
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from reference_server import tls
@@ -16,6 +18,20 @@ class Protocol(HttpToolsProtocol):
         super().connection_made(transport)
         noted = {"certificate": tls.subject(transport), "abort": transport.abort}
         self.app_state = {**self.app_state, **noted}
+
+    def data_received(self, data: bytes) -> None:
+        """Read what came; kept for an upgrade, behind which a message may already stand."""
+        self._latest = data
+        super().data_received(data)
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over, with the bytes that the client sent together with its request."""
+        problem = sys.exception()
+        super().handle_websocket_upgrade()
+        if isinstance(problem, httptools.HttpParserUpgrade):
+            rest = self._latest[problem.args[0] :]
+            if rest:
+                self.transport.get_protocol().data_received(rest)  # type: ignore[attr-defined]
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what could not be parsed."""

@@ -75,19 +75,6 @@ def _no_version_told(check: Make) -> Make:
     return wrong
 
 
-def _any_case(authenticate: Make) -> Make:
-    def wrong(keyring: Any, raw: Any, *more: Any) -> Any:
-        key = raw.get(b"x-api-key", b"")
-        for spelt in (key, key.lower(), key.upper()):
-            try:
-                return authenticate(keyring, {**raw, b"x-api-key": spelt} if key else raw, *more)
-            except ApiError:
-                continue
-        return authenticate(keyring, raw, *more)
-
-    return wrong
-
-
 def _open_to_pages(admit: Make) -> Make:
     return lambda *given: admit(*given) or ANYONE
 
@@ -495,7 +482,6 @@ DEFECTS: tuple[LiveDefect, ...] = tuple(
             wrap(handshake, "check_subprotocol", lambda _: lambda request: None),
         )),
         ("004", "426 does not name version 13", wrap(handshake, "check_version", _no_version_told)),
-        ("005", "keys are compared without their case", wrap(handshake, "authenticate", _any_case)),
         ("005", "a page needs no credentials", wrap(handshake, "admit", _open_to_pages)),
         ("006", "a JSON array is passed over in silence", wrap(Conversation, "text", _deaf_to_arrays)),
         ("007", "a ping between fragments loses it", wrap(Connection, "_frame", _ping_ends_fragments)),

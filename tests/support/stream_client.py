@@ -93,7 +93,8 @@ def talking(url: str, key: str | None = None, **options: Any) -> Iterator[Talker
 class Raw:
     """A socket below WebSocket: the upgrade as text, frames as bytes."""
 
-    def __init__(self, url: str, key: str | None, **headers: str) -> None:
+    def __init__(self, url: str, key: str | None, *, behind: bytes = b"", **headers: str) -> None:
+        """`behind` is sent together with the request."""
         parts = urlsplit(url)
         self.socket = socket.create_connection((parts.hostname or "", parts.port or 80), PATIENCE_S)
         wanted = {
@@ -108,7 +109,7 @@ class Raw:
         }
         lines = [f"{name}: {value}" for name, value in wanted.items() if value]
         request = "\r\n".join([f"GET {parts.path} HTTP/1.1", *lines, "", ""])
-        self.socket.sendall(request.encode("latin-1"))
+        self.socket.sendall(request.encode("latin-1") + behind)
         self._buffer = b""
         head = self._until(b"\r\n\r\n").decode("latin-1")
         self.status = int(head.split(" ")[1])
