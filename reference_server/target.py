@@ -118,17 +118,15 @@ def write(path: Path, settings: Settings, addresses: Addresses, secrets: Mapping
     document["client"] = {"command": [*client, *_flags(settings.faults)]}
     for section in ("rest", "mqtt", "stream"):
         if section in document:
-            document[section] |= _certificates(settings, client=section != "rest")
+            document[section] |= _certificates(settings)
     # JSON is YAML; one member per line keeps the messages about a line useful
     lines = [f"{json.dumps(name)}: {json.dumps(value)}" for name, value in document.items()]
     write_private(path, "\n".join(lines) + "\n")
 
 
-def _certificates(settings: Settings, *, client: bool) -> dict[str, str]:
+def _certificates(settings: Settings) -> dict[str, str]:
     """What a client needs to speak TLS with a door."""
-    files = {"ca": settings.tls_ca}
-    if client:
-        files |= {"client_cert": settings.client_cert, "client_key": settings.client_key}
+    files = {"ca": settings.tls_ca, "client_cert": settings.client_cert, "client_key": settings.client_key}
     return {name: str(path.absolute()) for name, path in files.items() if path is not None}
 
 

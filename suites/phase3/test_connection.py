@@ -195,14 +195,26 @@ def test_a_token_opens_the_stream(twin: Twin) -> None:
     judge_admitted(twin.stream.open(as_=Tokens(twin).bearer()), "a valid token")
 
 
+def need_bare_callers(twin: Twin) -> None:
+    """A caller without key and token may be without any credential.
+
+    Raises:
+        NotApplicable: where a client certificate must be shown, which is one (P3 8.2.3).
+    """
+    if twin.target.declares.get("mtls") and twin.stream.door.tls_files.cert is not None:
+        raise NotApplicable("callers show a client certificate, which is a credential (declares.mtls)")
+
+
 @verifies("DTC-P3-005", negative=True)
 def test_nobody_gets_data(twin: Twin) -> None:
+    need_bare_callers(twin)
     judge_shut(twin, twin.stream.open(as_=NOBODY), "no credentials")
 
 
 @verifies("DTC-P3-005", negative=True)
 def test_a_page_without_credentials_gets_no_data(twin: Twin) -> None:
     """A page cannot send the headers; it may be let in to say CONNECT, and hears nothing before (C-85)."""
+    need_bare_callers(twin)
     place = twin.stream.door
     origin = f"{'https' if place.secure else 'http'}://{place.host}:{place.port}"
     judge_shut(twin, twin.stream.open(as_=NOBODY, headers={"Origin": origin}), "a page without credentials")
@@ -230,6 +242,7 @@ def test_made_up_credentials_get_no_data(twin: Twin, header: dict[str, str]) -> 
 @pytest.mark.parametrize("name", ["api_key", "token"])
 def test_a_key_in_the_address_opens_nothing(twin: Twin, name: str) -> None:
     """C-85: no key in the URL, where logs and histories keep it."""
+    need_bare_callers(twin)
     key = twin.credentials.role("admin").headers["X-API-Key"]
     judge_shut(twin, twin.stream.open(as_=NOBODY, query=f"?{name}={key}"), "a key in the address")
 

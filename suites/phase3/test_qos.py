@@ -429,11 +429,15 @@ def test_no_alert_is_kept_for_longer_than_declared(twin: Twin) -> None:
 
 
 def judge_retention(twin: Twin, branch: str, seconds: int, *, most: bool = False) -> None:
-    """The standard has no way to read what is retained (C-79): what is declared is compared."""
+    """The standard has no way to read what is retained (C-79): what is declared is compared.
+
+    Rules are declared by branch (`sensors`) or by filter (`city/+/sensors/#`), as the standard prints them.
+    """
     declared = twin.target.declares.get("retention")
     if not declared:
         raise NotApplicable("the target declares no retention of messages (declares.retention)")
-    own = declared.get(branch) if isinstance(declared, dict) else None
+    rules = declared if isinstance(declared, dict) else {}
+    own = next((rule for name, rule in rules.items() if name == branch or f"/{branch}/" in name), None)
     told = own.get("duration_s") if isinstance(own, dict) else None
     if not isinstance(told, int | float):
         raise NotApplicable(f"declares.retention says no duration_s of {branch}")

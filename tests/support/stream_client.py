@@ -93,7 +93,7 @@ def talking(url: str, key: str | None = None, **options: Any) -> Iterator[Talker
 class Raw:
     """A socket below WebSocket: the upgrade as text, frames as bytes."""
 
-    def __init__(self, url: str, key: str | None, *, behind: bytes = b"", **headers: str) -> None:
+    def __init__(self, url: str, key: str | None, behind: bytes = b"", /, **headers: str) -> None:
         """`behind` is sent together with the request."""
         parts = urlsplit(url)
         self.socket = socket.create_connection((parts.hostname or "", parts.port or 80), PATIENCE_S)

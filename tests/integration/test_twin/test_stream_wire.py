@@ -31,10 +31,10 @@ def test_the_upgrade_is_that_of_rfc_6455(twin: Any) -> None:
 
 def test_a_message_sent_together_with_the_upgrade_is_read(twin: Any) -> None:
     frame = bytes((0x81, 0x80 | len(PING), 0, 0, 0, 0)) + PING
-    with Raw(twin.announced["stream"], twin.key("load"), behind=frame) as client:
+    with Raw(twin.announced["stream"], twin.key("load"), frame) as client:
         assert client.status == 101
         assert json.loads(client.frame()[1])["correlationId"] == "p"
-    with Raw(twin.announced["stream"], "wrong", behind=frame) as client:
+    with Raw(twin.announced["stream"], "wrong", frame) as client:
         assert client.status == 401
 
 
