@@ -10,7 +10,7 @@ import numpy as np
 import orjson
 import shapely
 
-from dtc_cli.migrate import content, geometry
+from dtc_cli.migrate import content, geometry, levels
 from dtc_cli.migrate.crs import Projection
 from dtc_cli.migrate.duplicates import Duplicates
 from dtc_cli.migrate.identity import Identity
@@ -105,6 +105,7 @@ class Transformer:
         mended = self._mend(batch)
         shown = geometry.as_geojson(mended.shapes)
         self._widen(mended.shapes)
+        levels.place(batch, self.projection, swap_axes=self._policy.swap_axes)
         names = list(batch.columns)
         rows = list(zip(*batch.columns.values(), strict=True)) if names else [()] * batch.size
         records, bodies = [], []
@@ -168,6 +169,7 @@ class Transformer:
                 Record(n, key or batch.fids[index], "", kind, "quarantined", *problem, "", len(body), ""),
                 body,
             )
+        levels.mark(shown, extra)
         extra_properties = extra.get("properties")
         if extra_properties:
             properties = {**extra_properties, **properties}

@@ -17,6 +17,8 @@ SUFFIXES = {
     ".sqlite": "sqlite", ".parquet": "geoparquet", ".geoparquet": "geoparquet", ".pbf": "osm",
     ".osm": "osm", ".ifc": "ifc", ".jsonl": "geojsonseq",
 }  # fmt: skip
+MARKED_UP = frozenset({"gml", "kml", "gpx", "xlsx"})
+"""Formats of XML that a library parses for us: looked at before it does."""
 BIGGEST_ZIP = 20 * 1024**3
 """Bytes that an archive may unpack to, and its ratio below; beyond is a bomb or a mistake."""
 WORST_RATIO = 200
@@ -40,6 +42,12 @@ def _featureserver(path: str, **options: Any) -> Source:
     return FeatureServerSource(path, **options)
 
 
+def _citygml(path: str, **options: Any) -> Source:
+    from dtc_cli.migrate.sources.citygml import CityGmlSource
+
+    return CityGmlSource(path, **options)
+
+
 READERS: Mapping[str, Callable[..., Source]] = {
     **dict.fromkeys(
         (
@@ -51,6 +59,7 @@ READERS: Mapping[str, Callable[..., Source]] = {
     "csv": _csv,
     "xlsx": _csv,
     "featureserver": _featureserver,
+    "citygml": _citygml,
 }  # fmt: skip
 """Format to the function that opens it. A new format is a line here."""
 
@@ -79,6 +88,10 @@ def open_source(
         raise source_error(
             f"the format {chosen} is not known", where=path, hint="one of: " + ", ".join(sorted(READERS))
         )
+    if chosen in MARKED_UP and "://" not in path and Path(path).is_file():
+        from dtc_cli.migrate.sources.markup import guard_file
+
+        guard_file(Path(path))
     return READERS[chosen](path, format=chosen, encoding=encoding, **(options or {}))
 
 
