@@ -134,16 +134,16 @@ class Tls:
         with raw:
             try:
                 with context.wrap_socket(raw, server_hostname=name) as tls:
-                    answered = _ask(tls, say) if say else ""
                     cipher = tls.cipher()
-                    return Handshake(
+                    found = Handshake(
                         ok=True,
                         version=tls.version() or "",
                         cipher=cipher[0] if cipher else "",
                         alpn=tls.selected_alpn_protocol() or "",
                         key=_key(tls.getpeercert(binary_form=True)),
-                        answered=answered,
                     )
+                    # Last, because a connection that was ended for its certificate tells nothing any more.
+                    return msgspec.structs.replace(found, answered=_ask(tls, say)) if say else found
             except ssl.SSLCertVerificationError as problem:
                 return Handshake(ok=False, error=str(problem), verify=problem.verify_message)
             except (OSError, ssl.SSLError) as problem:

@@ -188,10 +188,6 @@ def _lost_tail(build: Make) -> Make:
     return lambda *words: build(*words).rpartition("/")[0]
 
 
-def _slash(build: Make) -> Make:
-    return lambda *words: "/" + build(*words)
-
-
 def _named(event: str, wrong: str) -> Callable[[], None]:
     return published(lambda shown: shown.update(event=wrong) if shown.get("event") == event else None)
 
@@ -298,7 +294,7 @@ TABLE: tuple[tuple[str, str, Callable[[], None]], ...] = (
     ("047", "receiveMaximum is ignored", wrap(Door, "enter", _wide_window)),
     ("049", "a pause is ignored", _handler("FLOW_CONTROL", nothing)),
     ("061", "topics of readings lack the parameter", wrap(topics, "reading", _lost_tail)),
-    ("062", "topics of objects begin with a slash", wrap(topics, "object_update", _slash)),
+    ("062", "topics of objects lack their last word", wrap(topics, "object_update", _lost_tail)),
     ("063", "topics of simulations lack their last word", wrap(topics, "simulation", _lost_tail)),
     ("064", "topics of alerts lack the category", wrap(topics, "alert", _lost_tail)),
     ("065", "topics of services lack their last word", wrap(topics, "service", _lost_tail)),

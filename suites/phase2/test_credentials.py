@@ -3,7 +3,6 @@
 import pytest
 
 from dtc_cli.harness.suite import (
-    NOBODY,
     Answer,
     Blocked,
     Credential,
@@ -17,6 +16,7 @@ from dtc_cli.harness.suite import (
 from suites.phase2.support.attempts import attempt, judge_no_data
 from suites.phase2.support.operations import BY_ID, OPERATIONS, Operations
 from suites.phase2.support.replies import error_of, refused
+from suites.phase2.support.tokens import bare
 from suites.phase2.support.values import within
 
 CITY = "/cities/{city}"
@@ -93,7 +93,7 @@ def test_with_credentials(twin: Twin) -> None:
 def test_without_credentials(twin: Twin, operations: Operations, operation: str) -> None:
     if BY_ID[operation].method != "GET":
         twin.need_hazard("write")
-    answer, undone = attempt(twin, operations, operation, NOBODY)
+    answer, undone = attempt(twin, operations, operation, bare(twin))
     operations.need_routed(operation, answer)
     refused(answer, {401}, {"UNAUTHORIZED"}, clause="P2 9.2, C-35")
     judge_no_data(answer)
@@ -152,7 +152,7 @@ def test_made_up_key(twin: Twin, name: str) -> None:
 def test_empty_key(twin: Twin) -> None:
     """An empty key is no key or an unknown one: 401 in any case."""
     answer = twin.rest.get(CITY, as_=Credential("empty", {KEY: ""}))
-    if answer.ok and twin.rest.get(CITY, as_=NOBODY).ok:
+    if answer.ok and twin.rest.get(CITY, as_=bare(twin)).ok:
         raise Blocked("DTC-P2-087", "requests without credentials are served")
     refused(answer, {401}, {"INVALID_API_KEY", "UNAUTHORIZED"}, clause="P2 9.2, C-35")
 
@@ -173,7 +173,7 @@ def judge_admitted(answer: Answer, what: str) -> None:
 def judge_closed(twin: Twin, credential: Credential, where: str) -> None:
     """A key in the wrong place opens nothing."""
     answer = twin.rest.get(CITY, as_=credential)
-    if answer.ok and twin.rest.get(CITY, as_=NOBODY).ok:
+    if answer.ok and twin.rest.get(CITY, as_=bare(twin)).ok:
         raise Blocked("DTC-P2-087", "requests without credentials are served")
     expect.that(
         not answer.ok,

@@ -3,7 +3,6 @@
 import pytest
 
 from dtc_cli.harness.suite import (
-    NOBODY,
     Answer,
     Blocked,
     Credential,
@@ -17,6 +16,7 @@ from dtc_cli.harness.suite import (
 from suites.phase2.support.attempts import attempt
 from suites.phase2.support.operations import BY_ID, NO_SUCH_ID, WRITES, Operations
 from suites.phase2.support.replies import refused
+from suites.phase2.support.tokens import bare
 
 CITY = "/cities/{city}"
 KEY = "X-API-Key"
@@ -94,7 +94,7 @@ def test_rights_in_another_city_do_not_count(twin: Twin, operations: Operations,
 @pytest.mark.parametrize("caller", ["nobody", "unknown-key", "unknown-token"])
 def test_scheme_is_named(twin: Twin, caller: str) -> None:
     credential = {
-        "nobody": NOBODY,
+        "nobody": bare(twin) if caller == "nobody" else UNKNOWN,
         "unknown-key": UNKNOWN,
         "unknown-token": Credential("bad-token", {"Authorization": "Bearer x.y.z"}),
     }[caller]

@@ -244,6 +244,21 @@ def test_no_retry_comes_before_half_of_its_delay(twin: Twin) -> None:
 
 @verifies("DTC-P3-044", negative=True)
 @background(refused, client=True)
+def test_jitter_makes_no_delay_longer(twin: Twin) -> None:
+    """The factor is at most 1.0; the first delays tell, before the cap."""
+    found = gaps(seen(twin, refused))[: EARLY + 2]
+    late = [(retry, round(gap, 2)) for retry, gap in enumerate(found) if gap > nominal(retry) + SLACK_S]
+    expect.that(
+        not late,
+        "a retry comes after its whole delay",
+        expected="a factor between 0.5 and 1.0",
+        actual=late,
+        clause="P3 6.5, C-74",
+    )
+
+
+@verifies("DTC-P3-044", negative=True)
+@background(refused, client=True)
 @background(refused_early_1, client=True)
 @background(refused_early_2, client=True)
 @background(refused_early_3, client=True)

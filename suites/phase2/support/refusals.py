@@ -4,10 +4,11 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
-from dtc_cli.harness.suite import NOBODY, Answer, Blocked, Credential, NotApplicable, NotTested, Twin, quote
+from dtc_cli.harness.suite import Answer, Blocked, Credential, NotApplicable, NotTested, Twin, quote
 from suites.phase2.support.lists import OBJECTS
 from suites.phase2.support.operations import NO_SUCH_ID, UNKNOWN_CITY, Operations
 from suites.phase2.support.replies import NOT_ROUTED
+from suites.phase2.support.tokens import bare
 from suites.phase2.support_live_sensors import data, sensor
 
 CITY = "/cities/{city}"
@@ -231,7 +232,7 @@ KINDS: tuple[Kind, ...] = (
     Kind("route", "DTC-P2-099", _get(f"{CITY}/no-such-route-of-dtc")),
     Kind("route-top", "DTC-P2-099", _get("/no-such-route-of-dtc")),
     Kind("method", "DTC-P2-099", lambda here: here.twin.rest.request("PUT", OBJECTS, json={})),
-    Kind("credentials-none", "DTC-P2-087", _as(lambda _twin: NOBODY), _codes("UNAUTHORIZED")),
+    Kind("credentials-none", "DTC-P2-087", _as(bare), _codes("UNAUTHORIZED")),
     Kind(
         "key-unknown",
         "DTC-P2-088",

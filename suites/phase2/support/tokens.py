@@ -11,6 +11,17 @@ from dtc_cli.harness.suite import NOBODY, Answer, Blocked, Credential, NotApplic
 FORM = "application/x-www-form-urlencoded"
 
 
+def bare(twin: Twin) -> Credential:
+    """A caller without any credential.
+
+    Raises:
+        NotApplicable: where callers must show a client certificate, which is one (P3 8.2.3).
+    """
+    if twin.target.declares.get("mtls") and twin.target.rest_tls.cert is not None:
+        raise NotApplicable("callers show a client certificate, which is a credential (declares.mtls)")
+    return NOBODY
+
+
 class Tokens:
     """The token endpoint of the target, and a token that was got there once."""
 
