@@ -25,7 +25,7 @@ Examples:
   dtc selftest --fault "DTC-P1-06*"
   dtc selftest --fault "DTC-P2-*" --matrix kill-matrix.md
   dtc selftest --clean 5 --fault none --level gold
-  dtc selftest --full --json
+  dtc selftest --full --record attempts.jsonl
 
 \b
 Exit codes: 0 every fault killed and no alarm on the clean twin, 1 a fault survived or an alarm was raised,
@@ -41,6 +41,10 @@ def selftest(
     matrix: Annotated[
         Path | None,
         typer.Option(help="Write the kill matrix (Markdown) to this file; parts not judged stay."),
+    ] = None,
+    record: Annotated[
+        Path | None,
+        typer.Option(help="Keep each result in this file, and judge only what is not in it yet."),
     ] = None,
     commit: Annotated[str, typer.Option(help="Commit to name in the matrix.")] = "unknown",
     seed: Annotated[int, typer.Option(min=0, max=2**31 - 1, help="Seed of the runs.")] = 1,
@@ -59,7 +63,9 @@ def selftest(
             hint="python -m reference_server faults lists them",
         )
     made: list[Attempt] = []
-    judged = proof.attempts([*chosen, *[None] * clean], full=full, seed=seed, clean_level=wanted)
+    judged = proof.attempts(
+        [*chosen, *[None] * clean], full=full, seed=seed, clean_level=wanted, record=record
+    )
     for number, one in enumerate(judged, start=1):
         made.append(one)
         console.status(f"  {number}/{len(chosen) + clean}  {_line(one)}")

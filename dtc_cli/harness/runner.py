@@ -125,6 +125,10 @@ class Run:
             raise self._crashed()
         self._close("complete")
 
+    def judged_elsewhere(self, *, complete: bool) -> None:
+        """Close the folder into which another process has judged this run (`harness.forked`)."""
+        self._close("complete" if complete else "aborted")
+
     def interrupt(self) -> None:
         """Let the child finish its vector and clean up, then close the folder as interrupted."""
         if self._child is not None and self._child.poll() is None:

@@ -4,14 +4,16 @@ A fault counts as killed when its requirement fails. Anything else that fails is
 requirement that depends on the spoilt one may, and a person looks at the rest.
 """
 
+import contextlib
 import json
 import os
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
+from queue import Empty, Queue
+from threading import Thread
 
 import msgspec
 
@@ -21,6 +23,7 @@ from dtc_cli.core.model import Level, Outcome, Strength
 from dtc_cli.core.target import load as load_target
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
+from dtc_cli.harness.forked import Judge
 from dtc_cli.harness.reference import running
 from dtc_cli.harness.runner import Run, level_of
 
@@ -87,7 +90,14 @@ def faults() -> tuple[Fault, ...]:
     return tuple(one for one in listed if requirements[one.requirement].strength is Strength.MUST)
 
 
-def attempt(fault: Fault | None, *, full: bool, seed: int, clean_level: Level = Level.SILVER) -> Attempt:
+def attempt(
+    fault: Fault | None,
+    *,
+    full: bool,
+    seed: int,
+    clean_level: Level = Level.SILVER,
+    judge: Judge | None = None,
+) -> Attempt:
     """Judge the twin with this fault, or without any.
 
     Args:
@@ -95,6 +105,7 @@ def attempt(fault: Fault | None, *, full: bool, seed: int, clean_level: Level = 
         full: judge the whole level of the fault instead of its requirement only.
         seed: seed of the run.
         clean_level: the level at which the clean twin is judged.
+        judge: a process that has the suites of phases 1 and 2 ready; used where the level needs no others.
     """
     extra = ("--fault", fault.id, *NEEDED.get(fault.requirement, ())) if fault else ()
     requirements = catalogue().requirements
@@ -109,8 +120,11 @@ def attempt(fault: Fault | None, *, full: bool, seed: int, clean_level: Level = 
         run = Run(
             target, level_of(select, level) if select else level, out=Path(out), seed=seed, select=select
         )
-        for _ in run.judge():
-            continue
+        if judge is not None and run.plan.level.rank <= Level.SILVER.rank:
+            judge.judge(run)
+        else:
+            for _ in run.judge():
+                continue
         rows = {row.id: row for row in reporting.build(run.folder).requirements}
     musts = [row for row in rows.values() if row.strength is Strength.MUST and row.binds == "target"]
     own = fault.requirement if fault else ""
@@ -126,18 +140,95 @@ def attempt(fault: Fault | None, *, full: bool, seed: int, clean_level: Level = 
 
 
 def attempts(
-    chosen: Sequence[Fault | None], *, full: bool, seed: int, clean_level: Level = Level.SILVER
+    chosen: Sequence[Fault | None],
+    *,
+    full: bool,
+    seed: int,
+    clean_level: Level = Level.SILVER,
+    record: Path | None = None,
 ) -> Iterator[Attempt]:
-    """Judge all of them, as many at a time as there are cores; in the order in which they end."""
-    with ThreadPoolExecutor(max_workers=max(1, os.cpu_count() or 1)) as pool:
-        waiting = [
-            pool.submit(attempt, fault, full=full, seed=seed, clean_level=clean_level) for fault in chosen
-        ]
-        try:
-            for done in as_completed(waiting):
-                yield done.result()
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
+    """Judge all of them, as many at a time as there are cores; in the order in which they end.
+
+    Runs of the clean twin have a seed each, counted up from `seed`.
+
+    Args:
+        chosen: the faults; None for the clean twin.
+        full: judge the whole level.
+        seed: seed of the runs.
+        clean_level: the level at which the clean twin is judged.
+        record: a file with a JSON line for each attempt. What it holds is taken as it is, what is judged
+            is added, so that a self-test of hours can be taken up again.
+    """
+    known = _recorded(record) if record else {}
+    clean = 0
+    waiting: Queue[tuple[str, Fault | None, int]] = Queue()
+    for fault in chosen:
+        name = fault.id if fault else f"{CLEAN}-{clean_level}-{seed + clean}"
+        if name in known:
+            yield known[name]
+        else:
+            waiting.put((name, fault, seed if fault else seed + clean))
+        clean += fault is None
+    cores = max(1, os.cpu_count() or 1)
+    found: Queue[tuple[str, Attempt] | BaseException | None] = Queue()
+    workers = [
+        Thread(target=_work, args=(waiting, found, full, clean_level), daemon=True) for _ in range(cores)
+    ]
+    for worker in workers:
+        worker.start()
+    try:
+        for _ in workers:
+            while (one := found.get()) is not None:
+                if isinstance(one, BaseException):
+                    raise one
+                name, made = one
+                if record is not None:
+                    with record.open("ab") as lines:
+                        lines.write(msgspec.json.encode({"name": name, "attempt": made}) + b"\n")
+                yield made
+    finally:
+        with contextlib.suppress(Empty):
+            while True:
+                waiting.get_nowait()
+        for worker in workers:
+            worker.join()
+
+
+def _work(
+    waiting: "Queue[tuple[str, Fault | None, int]]",
+    found: "Queue[tuple[str, Attempt] | BaseException | None]",
+    full: bool,
+    clean_level: Level,
+) -> None:
+    """Judge what waits, with one judge; None is the end."""
+    try:
+        if not waiting.empty():
+            with Judge() as judge:
+                while True:
+                    name, fault, seed = waiting.get_nowait()
+                    made = attempt(fault, full=full, seed=seed, clean_level=clean_level, judge=judge)
+                    found.put((name, made))
+    except Empty:
+        pass
+    except BaseException as problem:
+        found.put(problem)
+    found.put(None)
+
+
+class _Line(msgspec.Struct, frozen=True):
+    """One line of the record."""
+
+    name: str
+    attempt: Attempt
+
+
+def _recorded(record: Path) -> dict[str, Attempt]:
+    if not record.is_file():
+        return {}
+    lines = [
+        msgspec.json.decode(line, type=_Line) for line in record.read_bytes().splitlines() if line.strip()
+    ]
+    return {line.name: line.attempt for line in lines}
 
 
 def matrix(made: Sequence[Attempt], commit: str, *, full: bool, earlier: str = "") -> str:

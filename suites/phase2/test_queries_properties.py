@@ -44,6 +44,8 @@ DIFFERENT = {
     "leading-zeros": ("code", "00"),
     "other-number": ("floors.above", "2000"),
     "below-not-above": ("floors.below", "20"),
+    "other-level": ("plan.lifts", "1"),
+    "other-parent": ("dtcNone.above", "20"),
 }
 TOGETHER: dict[str, tuple[str, tuple[tuple[str, str], ...]]] = {
     "type-and-text": ("Building", (("buildingType", "commercial"),)),

@@ -15,12 +15,13 @@ from threading import Thread
 from typing import NamedTuple
 
 from dtc_cli import console
+from dtc_cli.harness.forked import Judge
 from dtc_cli.harness.reference import running
 from tests.support.defects import DEFECTS as FIRST
 from tests.support.defects import Spoilt
 from tests.support.defects_lists import LISTS
 from tests.support.defects_more import MORE
-from tests.support.forked import Judge
+from tests.support.forked import judged
 from tests.support.relay import relayed
 
 DEFECTS = (*FIRST, *LISTS, *MORE)
@@ -46,7 +47,7 @@ def attempt(number: int, judge: Judge, twin: Path, *, full: bool) -> Attempt:
     with tempfile.TemporaryDirectory(prefix="dtc-defect-") as name:
         folder = Path(name)
         with relayed(twin, Spoilt(defect), folder) as file:
-            rows = judge.judge(file, folder / "runs", "phase:2" if full else defect.requirement)
+            rows = judged(judge, file, folder / "runs", "phase:2" if full else defect.requirement)
     own, why = rows.get(defect.requirement, ("absent", ""))
     others = [key for key, row in rows.items() if row[0] == "failed" and key != defect.requirement]
     return Attempt(number, own, why, tuple(others))

@@ -1,7 +1,11 @@
 """What `dtc selftest` makes of its attempts."""
 
+from pathlib import Path
+
+import msgspec
+
 from dtc_cli.core.model import Outcome
-from dtc_cli.harness.selftest import CLEAN, Attempt, as_json, matrix
+from dtc_cli.harness.selftest import CLEAN, Attempt, Fault, as_json, attempts, matrix
 
 
 def attempt(fault: str, outcome: Outcome | None, *also: str) -> Attempt:
@@ -58,3 +62,13 @@ def test_parts_that_were_not_judged_stay_in_the_matrix() -> None:
     assert "0 of 1 faults killed" in again
     assert again.count("DTC-P2-001") == second.count("DTC-P2-001")
     assert matrix([], "four", full=False, earlier=second) == second
+
+
+def test_what_is_recorded_is_not_judged_again(tmp_path: Path) -> None:
+    record = tmp_path / "record.jsonl"
+    made = [attempt("DTC-P2-001", Outcome.FAILED), attempt(CLEAN, None), attempt(CLEAN, None)]
+    names = ("DTC-P2-001", "none-silver-3", "none-silver-4")
+    lines = [{"name": name, "attempt": one} for name, one in zip(names, made, strict=True)]
+    record.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
+    chosen = [Fault("DTC-P2-001", "DTC-P2-001", "why"), None, None]
+    assert list(attempts(chosen, full=False, seed=3, record=record)) == made
