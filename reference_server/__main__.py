@@ -95,7 +95,11 @@ def _serve(arguments: Sequence[str]) -> int:
     parser.add_argument("--seed", type=int, default=2025)
     parser.add_argument("--quality-threshold", type=float, help="refuse readings below this quality, 0..1")
     parser.add_argument(
-        "--body-timeout", type=float, default=30.0, metavar="S", help="seconds that a request's body may take"
+        "--body-timeout",
+        type=float,
+        default=30.0,
+        metavar="S",
+        help="seconds that a client may take over headers, a body, or a piece of an export",
     )
     parser.add_argument(
         "--require-if-match", action="store_true", help="refuse changes without If-Match (428)"

@@ -1,23 +1,77 @@
-"""HTTP/1.1 as uvicorn speaks it, with this server's error shape for bytes that are no request."""
+"""HTTP/1.1 as uvicorn speaks it, with this server's error shape for bytes that are no request.
 
+<<<<<<< HEAD
 import sys
 from asyncio import Transport
+=======
+A head that is too large, or does not arrive in time, is refused here: no handler ever sees it.
+"""
+
+from asyncio import TimerHandle, Transport
+>>>>>>> 900978b (The twin: limits for heads, answers that large senders can read, last readings of silent sensors)
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from reference_server import tls
-from reference_server.errors import envelope
+from reference_server.errors import STATUS, envelope
+
+MAX_HEAD = 64 * 1024
+"""Bytes that the request line and the headers may take."""
+REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
+Refusal = tuple[str, str]
+NO_REQUEST: Refusal = ("MALFORMED_REQUEST", "the bytes are not an HTTP/1.1 request")
+NO_HOST: Refusal = ("MALFORMED_REQUEST", "a request has one Host header (RFC 9112 3.2)")
+TOO_LARGE: Refusal = ("HEADERS_TOO_LARGE", f"address and headers may take {MAX_HEAD} bytes")
+TOO_SLOW: Refusal = ("REQUEST_TIMEOUT", "the headers did not arrive in time")
 
 
 class Protocol(HttpToolsProtocol):
     """Answers bytes that are not HTTP with the envelope of P2 9.1 and closes the connection."""
+
+    patience_s = 30.0
+    """How long a head may take."""
+    _timer: TimerHandle | None = None
+    _head = 0
+    _refusal = NO_REQUEST
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Note whom the client's certificate names, and how to drop it; requests find both in their state."""
         super().connection_made(transport)
         noted = {"certificate": tls.subject(transport), "abort": transport.abort}
         self.app_state = {**self.app_state, **noted}
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Nobody is waited for any more."""
+        self._arrived()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Read on, as long as the head stays within its limit."""
+        super().data_received(data)
+        if self._timer is not None and not self.transport.is_closing():
+            self._head += len(data)
+            if self._head > MAX_HEAD:
+                self._refuse(TOO_LARGE)
+
+    def on_message_begin(self) -> None:
+        """A head begins."""
+        super().on_message_begin()
+        if self._timer is None:
+            self._wait()
+
+    def on_headers_complete(self) -> None:
+        """The head is there."""
+        self._arrived()
+        hosts = sum(name == b"host" for name, _ in self.headers)
+        if hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
+            self._refusal = NO_HOST
+            raise ValueError
+        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD:
+            self._refusal = TOO_LARGE
+            raise ValueError  # makes the parser stop, and uvicorn call `send_400_response`
+        super().on_headers_complete()
 
     def data_received(self, data: bytes) -> None:
         """Read what came; kept for an upgrade, behind which a message may already stand."""
@@ -35,10 +89,41 @@ class Protocol(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what could not be parsed."""
-        body = envelope("MALFORMED_REQUEST", "the bytes are not an HTTP/1.1 request", {})
+        self._refuse(self._refusal)
+
+    def _wait(self) -> None:
+        self._head = 0
+        self._timer = self.loop.call_later(self.patience_s, self._late)
+
+    def _arrived(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+
+    def _late(self) -> None:
+        self._timer = None
+        if self._head:
+            self._refuse(TOO_SLOW)
+        else:
+            self.transport.close()
+
+    def _refuse(self, refusal: Refusal) -> None:
+        self._arrived()
+        code, message = refusal
+        body = envelope(code, message, {})
+        status = STATUS[code]
         head = (
-            b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\nconnection: close\r\n"
-            b"content-length: %d\r\n\r\n" % len(body)
+            b"HTTP/1.1 %d %s\r\ncontent-type: application/json\r\nconnection: close\r\n"
+            b"content-length: %d\r\n\r\n" % (status, REASONS[status], len(body))
         )
         self.transport.write(head + body)
         self.transport.close()
+
+
+def patient(seconds: float) -> type[Protocol]:
+    """The protocol with another patience."""
+
+    class Patient(Protocol):
+        patience_s = seconds
+
+    return Patient

@@ -22,7 +22,7 @@ import uvloop
 from reference_server import auth, demo, target, tls
 from reference_server.app import Api
 from reference_server.auth import Keyring
-from reference_server.http_protocol import Protocol
+from reference_server.http_protocol import patient
 from reference_server.mqtt import door
 from reference_server.services import cities, simulations
 from reference_server.settings import BASE_PATH, Settings
@@ -188,7 +188,7 @@ async def _answer(world: World, doors: Doors, addresses: target.Addresses) -> No
     config = uvicorn.Config(
         Api(world),  # an ASGI application by itself: routing needs the raw path, before percent decoding
         loop="uvloop",
-        http=Protocol,
+        http=patient(world.settings.body_timeout_s),
         lifespan="off",
         log_level="warning",
         access_log=False,

@@ -217,14 +217,11 @@ class Call:
 
 
 def too_large(limit: int) -> ApiError:
-    """The refusal of a body beyond a limit in bytes."""
-    # the rest of the body is not read, so the connection cannot be used again
-    return ApiError(
-        "PAYLOAD_TOO_LARGE",
-        f"a body may take {limit} bytes",
-        {"limit": limit},
-        headers={"connection": "close"},
-    )
+    """The refusal of a body beyond a limit in bytes.
+
+    The connection stays: what still comes of the body is thrown away, so that its sender gets to read this.
+    """
+    return ApiError("PAYLOAD_TOO_LARGE", f"a body may take {limit} bytes", {"limit": limit})
 
 
 def decoded_query(raw: bytes) -> list[tuple[str, str]]:

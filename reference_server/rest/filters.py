@@ -181,8 +181,17 @@ def conditions(query: Query) -> tuple[Condition, ...]:
         path = name.removeprefix("properties.")
         if not path or name == "properties.":
             raise bad(key, "a property filter needs the name of a property")
-        found.append(Condition(path, op, tuple(value.split(",")) if op == "in" else (value,)))
+        found.append(Condition(path, op, _wanted(op, value)))
     return tuple(found)
+
+
+def _wanted(op: str, value: str) -> tuple[str, ...]:
+    """The values of a filter; `A+` that was sent bare, and came as `A ` with a space, means both (C-40)."""
+    values = tuple(value.split(",")) if op == "in" else (value,)
+    if op not in ("eq", "in"):
+        return values
+    bare = tuple(one.rstrip(" ") + "+" * (len(one) - len(one.rstrip(" "))) for one in values)
+    return values + tuple(one for one in bare if one not in values)
 
 
 def object_query(query: Query, city: int) -> ObjectQuery:

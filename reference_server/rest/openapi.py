@@ -7,7 +7,7 @@ import html
 from collections.abc import Iterable
 from typing import Any
 
-from reference_server import VERSION
+from reference_server import VERSION, instants
 from reference_server.auth import DELETE, MANAGE, MEASURE, READ, WRITE
 from reference_server.rest import bulk_schemas, filters, routes
 from reference_server.rest.call import JSON_PATCH, MERGE_PATCH, Call, Reply, reply_json
@@ -117,6 +117,15 @@ NEEDED = frozenset(
         ("aggregateSensorData", "parameter"),
     }
 )
+PAST = instants.show(instants.now_us() // instants.MICROS * instants.MICROS)
+"""An instant that an example may name: when this program was started."""
+PARAMETER_EXAMPLES = {
+    "timestamp": PAST,
+    "time1": PAST,
+    "time2": PAST,
+    "sensors": "sensor-traffic-001",
+    "parameter": "traffic_volume",
+}
 RIGHTS = {READ: "read", WRITE: "write", DELETE: "delete", MEASURE: "measure", MANAGE: "manage"}
 
 
@@ -220,10 +229,14 @@ def parameters(route: Route) -> Iterable[dict[str, Any]]:
     """The parameters of a route: those of its path, then those of its query."""
     for name in routes.names(route):
         schema = INSTANT if name == "timestamp" else {"type": "string", "minLength": 1}
-        yield {"name": name, "in": "path", "required": True, "schema": schema}
+        yield {"name": name, "in": "path", "required": True, "schema": schema, **_example(name)}
     for name, schema in QUERIES.get(route.operation, {}).items():
         required = (route.operation, name) in NEEDED
-        yield {"name": name, "in": "query", "required": required, "schema": schema}
+        yield {"name": name, "in": "query", "required": required, "schema": schema, **_example(name)}
+
+
+def _example(name: str) -> dict[str, str]:
+    return {"example": PARAMETER_EXAMPLES[name]} if name in PARAMETER_EXAMPLES else {}
 
 
 def response(name: str | None) -> dict[str, Any]:

@@ -143,6 +143,8 @@ async def data(
 ) -> dict[str, Any]:
     """The readings of a sensor in a range, oldest first; the newest ones when the range is not given.
 
+    Those are the ones of the last 24 hours, or of the 24 hours up to the newest where these hold none.
+
     Raises:
         ApiError: SENSOR_NOT_FOUND, INVALID_PARAMETERS.
     """
@@ -152,6 +154,14 @@ async def data(
     found = await world.storage.readings(
         row.no, first, last, parameter=parameter, limit=limit + 1, newest=newest
     )
+    if newest and not found:
+        latest = (await world.storage.latest([row.no]))[row.no]
+        past = [one.at for one in latest if parameter in (None, one.parameter) and one.at < first]
+        if past:
+            first, last = span(None, max(past))
+            found = await world.storage.readings(
+                row.no, first, last, parameter=parameter, limit=limit + 1, newest=True
+            )
     more = len(found) > limit
     shown = (found[-limit:] if newest else found[:limit]) if more else found
     answer: dict[str, Any] = {

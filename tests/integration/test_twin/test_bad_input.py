@@ -161,7 +161,56 @@ def test_slow_clients_keep_nobody_waiting(twin: Any) -> None:
             connection.close()
 
 
-def test_a_body_that_stops_half_way_is_given_up(start: Callable[..., Any]) -> None:
+def answered(twin: Any, request: bytes) -> bytes:
+    """All that a request is answered, until the server closes the connection."""
+    with connect(twin) as connection:
+        connection.sendall(request)
+        return b"".join(iter(lambda: connection.recv(65536), b""))
+
+
+GET = b"GET /health HTTP/1.1\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "code"),
+    [
+        (GET + b"\r\n", 400, "MALFORMED_REQUEST"),
+        (GET + b"Host: a\r\nHost: b\r\n\r\n", 400, "MALFORMED_REQUEST"),
+        (GET + b"Host: a\r\nX: " + b"x" * 70_000 + b"\r\n\r\n", 431, "HEADERS_TOO_LARGE"),
+        (GET + b"Host: a\r\nX: " + b"x" * 70_000, 431, "HEADERS_TOO_LARGE"),
+        (b"GET /%s HTTP/1.1\r\nHost: a\r\n\r\n" % (b"x" * 70_000), 431, "HEADERS_TOO_LARGE"),
+        (b"\x16\x03\x01\x02\x00\x01\x00", 400, "MALFORMED_REQUEST"),
+        (
+            GET + b"Host: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
+            400,
+            "MALFORMED_REQUEST",
+        ),
+    ],
+    ids=["no host", "two hosts", "large head", "endless head", "long address", "TLS", "two lengths"],
+)
+def test_bytes_that_are_no_request_get_the_envelope(
+    twin: Any, request_: bytes, status: int, code: str
+) -> None:
+    head, _, body = answered(twin, request_).partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 %d " % status)
+    assert b"connection: close" in head
+    assert json.loads(body)["error"]["code"] == code
+
+
+def test_a_request_of_http_1_0_needs_no_host(twin: Any) -> None:
+    assert answered(twin, b"GET /health HTTP/1.0\r\n\r\n").startswith(b"HTTP/1.1 200 ")
+
+
+def test_who_sends_too_much_reads_why(twin: Any) -> None:
+    before = counts(twin)
+    pieces = (b"x" * 65536 for _ in range(200))
+    for body in (b"x" * 12_000_000, pieces):
+        answer = twin.call("POST", "/objects", content=body, headers={"content-type": "application/json"})
+        refused(answer, 413, "PAYLOAD_TOO_LARGE")
+    assert counts(twin) == before
+
+
+def test_a_head_or_body_that_stops_half_way_is_given_up(start: Callable[..., Any]) -> None:
     twin = start("--body-timeout", "0.3")
     before = counts(twin)
     key = twin.key("load").encode()
@@ -175,3 +224,7 @@ def test_a_body_that_stops_half_way_is_given_up(start: Callable[..., Any]) -> No
     assert b"connection: close" in answer.lower()
     assert json.loads(answer.partition(b"\r\n\r\n")[2])["error"]["code"] == "REQUEST_TIMEOUT"
     assert counts(twin) == before
+    late = answered(twin, GET + b"Host: a\r\n\r\n" + GET + b"Ho")
+    assert late.startswith(b"HTTP/1.1 200 ")
+    assert b"HTTP/1.1 408 " in late
+    assert answered(twin, b"") == b""

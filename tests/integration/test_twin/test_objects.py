@@ -221,7 +221,9 @@ def test_filters_combine(marked: Marked) -> None:
 
 def test_a_plus_in_a_filter_is_sent_encoded(twin: Any) -> None:
     created = twin.create(properties={"energyClass": "A+", "mark": "plus"})
+    bare = twin.get("/objects?energyClass=A+&mark=plus")["objects"]
     found = twin.get("/objects?energyClass=A%2B&mark=plus")["objects"]
+    assert bare == found
     assert [item["id"] for item in found] == [created["id"]]
 
 

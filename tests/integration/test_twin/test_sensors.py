@@ -87,6 +87,16 @@ def test_lists_filter_by_type_and_status(twin: Any) -> None:
     assert len(twin.get("/sensors?limit=2")["sensors"]) == 2
 
 
+def test_a_silent_sensor_still_shows_what_it_said_last(twin: Any) -> None:
+    name = register(twin)
+    old = [reading(value=20 + i, timestamp=f"2025-03-0{1 + i}T12:00:00Z") for i in range(3)]
+    assert send(twin, name, *old).status_code == 201
+    shown = twin.get(f"/sensors/{name}/data")
+    assert [one["value"] for one in shown["measurements"]] == [21, 22]
+    assert shown["timeRange"] == {"start": "2025-03-02T12:00:00Z", "end": "2025-03-03T12:00:00Z"}
+    assert twin.get(f"/sensors/{name}/data?parameter=humidity")["count"] == 0
+
+
 def test_readings_are_stored_once_and_found_by_range(twin: Any) -> None:
     name = register(twin)
     batch = [reading(value=20 + i, timestamp=ago(300 - 100 * i, 540)) for i in range(3)]
