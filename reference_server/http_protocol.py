@@ -1,14 +1,10 @@
 """HTTP/1.1 as uvicorn speaks it, with this server's error shape for bytes that are no request.
 
-<<<<<<< HEAD
-import sys
-from asyncio import Transport
-=======
 A head that is too large, or does not arrive in time, is refused here: no handler ever sees it.
 """
 
+import sys
 from asyncio import TimerHandle, Transport
->>>>>>> 900978b (The twin: limits for heads, answers that large senders can read, last readings of silent sensors)
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -48,7 +44,11 @@ class Protocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, as long as the head stays within its limit."""
+        """Read on, as long as the head stays within its limit.
+
+        The latest piece is kept for an upgrade, behind which a message may already stand.
+        """
+        self._latest = data
         super().data_received(data)
         if self._timer is not None and not self.transport.is_closing():
             self._head += len(data)
@@ -72,11 +72,6 @@ class Protocol(HttpToolsProtocol):
             self._refusal = TOO_LARGE
             raise ValueError  # makes the parser stop, and uvicorn call `send_400_response`
         super().on_headers_complete()
-
-    def data_received(self, data: bytes) -> None:
-        """Read what came; kept for an upgrade, behind which a message may already stand."""
-        self._latest = data
-        super().data_received(data)
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over, with the bytes that the client sent together with its request."""
