@@ -96,6 +96,8 @@ def assess(
     records = sum(max(layer.read, 1) for layer in found)
     order = (NOT_READY, UNKNOWN, CONDITIONS, READY)
     worst = min((layer.readiness for layer in found), key=order.index, default=NOT_READY)
+    if not any(layer.read for layer in found):
+        worst = NOT_READY  # a source of no records is never a success (edge case 47)
     return Assessment(
         source=path,
         format=reader.format,
@@ -322,7 +324,7 @@ def _remarks(
         remarks.append(Remark(severity="condition", text=text, remedy=remedy))
 
     if sums.read == 0 and not layer.blockers:
-        remarks.append(Remark(severity="note", text="the layer is empty", remedy="skip: it, with the reason"))
+        condition("the layer is empty", "skip: it, with the reason; or ask why the source gives nothing")
     if layer.count is not None and layer.count != sums.read and sums.trouble is None and not layer.blockers:
         condition(f"the source says {layer.count} records and gives {sums.read}", "ask its owner")
     lost = sum(times for name, times in sums.defects.items() if not name.startswith("repairable"))

@@ -6,13 +6,19 @@ input; frames go to standard output; nothing else is written there.
 
 import os
 import sys
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import msgspec
 
 from dtc_cli.errors import DtcError
+
+if TYPE_CHECKING:
+    from dtc_cli.migrate.sources.source import Source
+    from dtc_cli.migrate.transform import Record, Transformer
 
 
 class Job(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +53,7 @@ def _read(job: Job, out: BinaryIO) -> None:
     from dtc_cli.migrate.sources.open import open_source
     from dtc_cli.migrate.transform import Transformer
 
-    parsed = plan.load(Path(job.plan))
+    parsed = plan.load(Path(job.plan), judged=True)
     source, layer = parsed.layer(job.source, job.layer)
     reader = open_source(source.path, format=source.format, encoding=source.encoding, options=source.options)
     try:
@@ -78,10 +84,9 @@ def _read(job: Job, out: BinaryIO) -> None:
             },
         )
         read = job.start
-        for batch in reader.batches(layer.name, start=job.start, size=job.size, careful=job.careful):
-            records, bodies = transformer.batch(batch)
-            if job.stop is not None and read + len(records) > job.stop:
-                records, bodies = records[: job.stop - read], bodies[: job.stop - read]
+        for found, encoded in _transformed(reader, layer.name, transformer, job):
+            left = len(found) if job.stop is None else job.stop - read
+            records, bodies = found[:left], encoded[:left]
             for first in range(0, len(records), job.frame):
                 part = slice(first, first + job.frame)
                 frames.write(out, frames.DATA, records[part], b"\n".join(bodies[part]) + b"\n")
@@ -100,6 +105,29 @@ def _read(job: Job, out: BinaryIO) -> None:
         )
     finally:
         reader.close()
+
+
+def _transformed(
+    reader: "Source", layer: str, transformer: "Transformer", job: Job
+) -> "Iterator[tuple[list[Record], list[bytes]]]":
+    """Batches as records and bodies. Reading and geometry run beside mapping and encoding.
+
+    The careful way does one after the other, so that nothing is lost of what came before a crash.
+    """
+    batches = reader.batches(layer, start=job.start, size=job.size, careful=job.careful)
+    if job.careful:
+        for batch in batches:
+            yield transformer.batch(batch)
+        return
+    with ThreadPoolExecutor(1, thread_name_prefix="map") as pool:
+        ahead: Future[Any] | None = None
+        for batch in batches:
+            mended = transformer.mended(batch)
+            if ahead is not None:
+                yield ahead.result()
+            ahead = pool.submit(transformer.mapped, batch, mended)
+        if ahead is not None:
+            yield ahead.result()
 
 
 def main() -> None:

@@ -9,12 +9,9 @@ _SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 CORE = ("geometry", "id", "properties", "type")
 
 
-def digest(core: bytes, legacy: Any) -> str:
-    """The hash of an encoded core (`CORE`, keys sorted) and the legacy attributes beside it."""
-    hashed = hashlib.blake2b(core, digest_size=16)
-    if legacy:
-        hashed.update(orjson.dumps(legacy, option=_SORTED))
-    return hashed.hexdigest()
+def digest(core: bytes, legacy: bytes) -> str:
+    """The hash of an encoded core (`CORE`, keys sorted) and the encoded legacy attributes beside it."""
+    return hashlib.blake2b(core + legacy, digest_size=16).hexdigest()
 
 
 def encode_core(core: dict[str, Any]) -> bytes:
@@ -26,7 +23,8 @@ def of_object(item: dict[str, Any]) -> str:
     """The hash of an object as a target shows it; members that the target added do not count."""
     metadata = item.get("metadata")
     legacy = metadata.get("legacyAttributes") if isinstance(metadata, dict) else None
-    return digest(encode_core({name: item.get(name) for name in CORE}), legacy)
+    told = orjson.dumps(legacy, option=_SORTED) if legacy else b""
+    return digest(encode_core({name: item.get(name) for name in CORE}), told)
 
 
 def canonical(item: dict[str, Any]) -> dict[str, Any]:
@@ -53,7 +51,7 @@ def _whole(value: Any) -> Any:
     if isinstance(value, list):
         return [_whole(one) for one in value]
     if isinstance(value, dict):
-        return {name: _whole(one) for name, one in value.items()}
+        return {name: _floats(one) if name == "lods" else _whole(one) for name, one in value.items()}
     return value
 
 

@@ -10,8 +10,8 @@ from dtc_cli.errors import DtcError
 from dtc_cli.migrate.trouble import need, plan_error
 
 WGS84 = "EPSG:4326"
-MODERN_ELLIPSOIDS = ("WGS 84", "WGS84", "GRS 1980", "GRS80")
-"""An unnamed datum on one of these differs from WGS 84 by a metre or two; on any other by hundreds."""
+WGS84_AXIS_M, WGS84_FLATTENING = 6_378_137.0, 298.257_223
+"""An unnamed datum on this ellipsoid differs from WGS 84 by a metre or two; on any other by hundreds."""
 AREA_SLACK_DEG = 3.0
 
 
@@ -61,14 +61,20 @@ class Projection:
                 hint="source_crs must be a system with a place on Earth; a surveyor can find the shift",
             )
         if unknown_datum(horizontal):
-            if horizontal.ellipsoid is None or horizontal.ellipsoid.name not in MODERN_ELLIPSOIDS:
+            if not _modern(horizontal):
                 raise self._ask_for_datum(horizontal, where)
             notes.append(f"the datum is not named; on {horizontal.ellipsoid.name} it is taken for WGS 84")
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a missing grid is reported below, with its name
-            group = pyproj.transformer.TransformerGroup(
-                horizontal, WGS84, always_xy=True, allow_ballpark=bool(notes) or horizontal == WGS84
+        group = _group(horizontal, ballpark=bool(notes) or horizontal == WGS84)
+        if not group.transformers and not group.unavailable_operations and _modern(horizontal):
+            # A datum that has a name, but none that PROJ knows: WGS 84 in one of its many spellings.
+            datum = horizontal.geodetic_crs.datum
+            notes.append(
+                f"the datum {datum.name if datum else '?'} is not known by that name; on "
+                f"{horizontal.ellipsoid.name} it is taken for WGS 84"
             )
+            group = _group(horizontal, ballpark=True)
+        if not group.transformers and not group.unavailable_operations:
+            raise self._ask_for_datum(horizontal, where)
         if not group.transformers:
             raise plan_error(
                 f"there is no transformation from {crs.name} to WGS 84 on this machine",
@@ -113,6 +119,16 @@ class Projection:
             result[:, 2] = points[:, 2] * self.operation.vertical_factor
         return result
 
+    def box(self, bounds: Sequence[float]) -> list[float] | None:
+        """A box of the source as west, south, east, north; None where it is not in the area of the system."""
+        if len(bounds) != 4 or not all(abs(one) < 1e15 for one in bounds):
+            return None
+        west, south, east, north = self._transformer.transform_bounds(*bounds, densify_pts=21)
+        known = self.area or (-180.0, -90.0, 180.0, 90.0)
+        inside = known[1] - AREA_SLACK_DEG <= south <= north <= known[3] + AREA_SLACK_DEG
+        inside = inside and known[0] - AREA_SLACK_DEG <= west <= east <= known[2] + AREA_SLACK_DEG
+        return [west, south, east, north] if inside else None
+
     def _ask_for_datum(self, horizontal: Any, where: str) -> DtcError:
         found = candidates(horizontal)
         listed = "; ".join(f"{code} {name}" for code, name in found) or "none with the same parameters"
@@ -123,6 +139,24 @@ class Projection:
             why=f"on {ellipsoid} a wrong datum moves everything by hundreds of metres; candidates: {listed}",
             hint="decide, and write it into the plan: source_crs: " + (found[0][0] if found else "EPSG:..."),
         )
+
+
+def _modern(crs: Any) -> bool:
+    """Whether the ellipsoid is that of WGS 84 or GRS 1980, whatever it is called."""
+    shape = crs.ellipsoid
+    return (
+        shape is not None
+        and abs(shape.semi_major_metre - WGS84_AXIS_M) < 0.01
+        and abs(shape.inverse_flattening - WGS84_FLATTENING) < 1e-4
+    )
+
+
+def _group(horizontal: Any, *, ballpark: bool) -> Any:
+    """The operations that lead to WGS 84, best first."""
+    pyproj = need("pyproj", what="reprojection")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a missing grid is reported with its name
+        return pyproj.transformer.TransformerGroup(horizontal, WGS84, always_xy=True, allow_ballpark=ballpark)
 
 
 def _split(crs: Any) -> tuple[Any, Any]:

@@ -9,8 +9,8 @@ import orjson
 import shapely
 
 from dtc_cli.migrate import values
-from dtc_cli.migrate.mapping import plain
 from dtc_cli.migrate.sources.source import Source
+from dtc_cli.migrate.table import cleaned, kinds_of, plain
 
 READ_SIZE = 8192
 
@@ -30,7 +30,8 @@ def find(reader: Source, layer: str, field: str) -> Duplicates:
     The first pass keeps eight bytes per record.
     """
     parts = [
-        np.fromiter((_short(key) for key in keys if key is not None), dtype=np.uint64)
+        # Python's own hash: it differs from process to process, and is asked within this one only.
+        np.fromiter((hash(key) for key in keys if key is not None), dtype=np.int64)
         for keys in _keys(reader, layer, field)
     ]
     if not parts:
@@ -40,14 +41,14 @@ def find(reader: Source, layer: str, field: str) -> Duplicates:
     return _compare(reader, layer, field, twice) if twice else Duplicates()
 
 
-def _short(key: str) -> int:
-    return int.from_bytes(hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest())
-
-
 def _keys(reader: Source, layer: str, field: str) -> Any:
     quick = getattr(reader, "keys", None)
     if quick is not None:
-        yield [values.text(one) for one in quick(layer, field)]
+        column = quick(layer, field)
+        if kinds_of(column) == {str}:
+            yield cleaned(column)
+        else:
+            yield [values.text(one) for one in column]
         return
     for batch in reader.batches(layer, start=0, size=READ_SIZE, careful=False):
         yield [values.text(one) for one in batch.columns.get(field, [])]
@@ -59,7 +60,7 @@ def _compare(reader: Source, layer: str, field: str, twice: set[int]) -> Duplica
     for batch in reader.batches(layer, start=0, size=READ_SIZE, careful=False):
         for index, value in enumerate(batch.columns.get(field, [])):
             key = values.text(value)
-            if key is None or _short(key) not in twice:
+            if key is None or hash(key) not in twice:
                 continue
             content = _content(batch, index)
             if key not in first:

@@ -1,7 +1,6 @@
 """The gates of a migration (P4 9.1): shares with a confidence bound, and what a breach leads to."""
 
 import math
-from collections.abc import Mapping
 
 import msgspec
 
@@ -48,7 +47,7 @@ def judge(plan: Plan, journal: Journal, epoch: int) -> list[Gate]:
         ),
         _gate("data-quality", arrived, read, limits.data_quality, actions["data_quality"]),
     ]
-    measured: Mapping[str, int] | None = journal.fact("readings")
+    measured = journal.readings(epoch)
     if measured:
         found.append(
             _gate(

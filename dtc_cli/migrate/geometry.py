@@ -20,12 +20,18 @@ TYPE_NAMES = (
 )  # fmt: skip
 
 
+FAMILY = np.array([0, 1, 1, 2, 0, 1, 2, 3])
+"""Type id to dimension: points, lines, surfaces; 3 for collections."""
+
+
 class Policy(msgspec.Struct, frozen=True, kw_only=True):
     """What the plan allows."""
 
     area_change: float = 0.01
     accept_collapse: bool = False
     mixed: str = "keep"
+    family: int = 2
+    """With `mixed: refuse`, the dimension that a layer may have: 0 points, 1 lines, 2 surfaces."""
     swap_axes: bool = False
 
 
@@ -68,8 +74,30 @@ def mend(shapes: Any, projection: Projection, policy: Policy) -> Mended:
     if policy.mixed == "promote":
         for index in np.flatnonzero(usable & (shapely.get_type_id(result) == 3)):
             result[index] = shapely.multipolygons([result[index]])
+    elif policy.mixed == "refuse":
+        family = np.where(usable, FAMILY[shapely.get_type_id(result)], -1)
+        wrong = usable & (family != policy.family)
+        _refuse(
+            problems, np.flatnonzero(wrong), "other-geometry-type",
+            "the layer has geometries of another dimension, which the plan refuses (mixed: refuse)",
+        )  # fmt: skip
+        usable &= ~wrong
     result[~usable] = None
     return Mended(shapes=result, problems=problems, repairs=repairs)
+
+
+def shells(shapes: Any, projection: Projection, *, swap_axes: bool) -> Any:
+    """Shells of objects by level of detail, in degrees and metres: placed and rounded as they are.
+
+    Walls stand upright, so validity seen from above says nothing about them (edge case 10). A shell that
+    cannot be placed becomes None.
+    """
+    placed = shapes.copy()
+    problems: dict[int, tuple[str, str]] = {}
+    usable = ~shapely.is_missing(placed)
+    _project(placed, usable, projection, Policy(swap_axes=swap_axes), problems)
+    placed[list(problems)] = None
+    return placed
 
 
 def _refuse(problems: dict[int, tuple[str, str]], indices: Any, code: str, sentence: str) -> None:
@@ -232,40 +260,3 @@ def _split_at_antimeridian(shape: Any) -> Any:
             parts.append(shapely.set_coordinates(part, points))
     joined = shapely.union_all(parts) if len(parts) > 1 else parts[0]
     return _rounded(joined, height=False)
-
-
-def as_geojson(shapes: Any) -> list[dict[str, Any] | None]:
-    """Geometries as GeoJSON values, made from whole coordinate arrays: a loop over shapes is far slower."""
-    result: list[dict[str, Any] | None] = [None] * len(shapes)
-    kinds = shapely.get_type_id(shapes)
-    tall = shapely.has_z(shapes)
-    for kind in np.unique(kinds).tolist():
-        for height in (False, True):
-            chosen = np.flatnonzero((kinds == kind) & (tall == height))
-            if not len(chosen) or kind < 0:
-                continue
-            if kind in (2, 7):
-                for index in chosen.tolist():
-                    result[index] = _collection(shapes[index]) if kind == 7 else _line(shapes[index])
-                continue
-            _, points, offsets = shapely.to_ragged_array(shapes[chosen], include_z=height)
-            values = points.tolist()
-            for level in offsets:
-                values = [values[a:b] for a, b in zip(level[:-1].tolist(), level[1:].tolist(), strict=True)]
-            name = TYPE_NAMES[kind]
-            for index, one in zip(chosen.tolist(), values, strict=True):
-                result[index] = {"type": name, "coordinates": one}
-    return result
-
-
-def _line(shape: Any) -> dict[str, Any]:
-    return {
-        "type": "LineString",
-        "coordinates": shapely.get_coordinates(shape, include_z=bool(shapely.has_z(shape))).tolist(),
-    }
-
-
-def _collection(shape: Any) -> dict[str, Any]:
-    parts = np.empty(shapely.get_num_geometries(shape), dtype=object)
-    parts[:] = list(shapely.get_parts(shape))
-    return {"type": "GeometryCollection", "geometries": as_geojson(parts)}

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from dtc_cli.migrate.trouble import plan_error
+from dtc_cli.migrate.trouble import plan_error, target_error
 
 FINAL = ("loaded", "repaired", "unchanged", "quarantined", "deleted")
 """The states in which a record may end. `repaired` means repaired and loaded."""
@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS object (
   id TEXT PRIMARY KEY, layer TEXT, key TEXT, type TEXT, hash TEXT, state TEXT NOT NULL, created INTEGER,
   etag TEXT, prior BLOB, epoch INTEGER
 ) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS prior (id TEXT PRIMARY KEY, body BLOB NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS happened (at TEXT, what TEXT, detail TEXT);
 CREATE INDEX IF NOT EXISTS record_state ON record (state) WHERE state IN ('quarantined', 'sent');
 """
@@ -103,13 +104,22 @@ class Journal:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """One transaction."""
         with self._lock:
-            self._db.execute("BEGIN IMMEDIATE")
             try:
-                yield self._db
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
+                self._db.execute("BEGIN IMMEDIATE")
+                try:
+                    yield self._db
+                except BaseException:
+                    if self._db.in_transaction:  # a full disk has ended it already
+                        self._db.execute("ROLLBACK")
+                    raise
+                self._db.execute("COMMIT")
+            except sqlite3.OperationalError as problem:
+                raise target_error(
+                    "the journal cannot be written",
+                    where=str(self.folder),
+                    why=str(problem),
+                    hint="is the disk full, or another dtc at work with it? then dtc migrate resume",
+                ) from problem
 
     # facts of the migration
 
@@ -200,13 +210,18 @@ class Journal:
     def put(self, epoch: int, layer: str, rows: Sequence[tuple[Any, ...]]) -> None:
         """Insert or replace records: (n, key, id, type, state, code, detail, hash, repair, raw)."""
         with self.transaction() as db:
-            db.executemany(
-                "INSERT OR REPLACE INTO record "  # noqa: S608 - marks only
-                "(epoch, layer, n, key, id, type, state, code, detail, hash, repair, raw) "
-                f"VALUES ({', '.join('?' * 12)})",
-                ((epoch, layer, *row) for row in rows),
-            )
-            db.executemany("UPDATE object SET epoch = ? WHERE id = ?", self._touched)
+            self._insert(db, epoch, layer, rows)
+
+    def _insert(
+        self, db: sqlite3.Connection, epoch: int, layer: str, rows: Sequence[tuple[Any, ...]]
+    ) -> None:
+        db.executemany(
+            "INSERT OR REPLACE INTO record "  # noqa: S608 - marks only
+            "(epoch, layer, n, key, id, type, state, code, detail, hash, repair, raw) "
+            f"VALUES ({', '.join('?' * 12)})",
+            ((epoch, layer, *row) for row in rows),
+        )
+        db.executemany("UPDATE object SET epoch = ? WHERE id = ?", self._touched)
         self._touched = []
 
     def settle(
@@ -216,6 +231,8 @@ class Journal:
         states: Sequence[tuple[str, str, str, bytes | None, int]],
         objects: Sequence[tuple[Any, ...]],
         place: Any = None,
+        *,
+        rows: Sequence[tuple[Any, ...]] = (),
     ) -> None:
         """Give records their final state and keep what was done at the target, in one transaction.
 
@@ -226,8 +243,10 @@ class Journal:
             objects: (id, layer, key, type, hash, state, created, etag, prior, epoch). Of an object known
                 before, the first `prior` and `created` stay: they are what a rollback needs.
             place: checkpoint of the target, from which it goes on after a crash.
+            rows: records as for `put`, that were not put before.
         """
         with self.transaction() as db:
+            self._insert(db, epoch, layer, rows)
             if place is not None:
                 db.execute(
                     "INSERT OR REPLACE INTO fact VALUES ('sinkPlace', ?)", (orjson.dumps(place).decode(),)
@@ -243,6 +262,37 @@ class Journal:
                 "state = excluded.state, etag = excluded.etag, epoch = excluded.epoch",
                 objects,
             )
+
+    def keep_priors(self, priors: Sequence[tuple[str, bytes]]) -> None:
+        """Keep objects as they stand before they are changed; of several versions the first counts."""
+        if priors:
+            with self.transaction() as db:
+                db.executemany("INSERT OR IGNORE INTO prior VALUES (?, ?)", priors)
+
+    def priors(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """Of these ids those that were kept: id to the object as it stood."""
+        found: dict[str, bytes] = {}
+        for one in ids:
+            row = self._db.execute("SELECT body FROM prior WHERE id = ?", (one,)).fetchone()
+            if row is not None:
+                found[one] = row[0]
+        return found
+
+    def unanswered(self) -> dict[str, tuple[str, str]]:
+        """What was sent and never acknowledged: id to (hash, key)."""
+        rows = self._db.execute("SELECT id, hash, key FROM record WHERE state = 'sent'").fetchall()
+        return {row[0]: (row[1], row[2]) for row in rows}
+
+    def readings(self, epoch: int) -> dict[str, int]:
+        """Judged readings of sensors: how many are good, and how many there are."""
+        rows = self._db.execute(
+            "SELECT code, COUNT(*) FROM record WHERE epoch = ? AND code IN ('reading-good', 'reading-bad') "
+            "GROUP BY code",
+            (epoch,),
+        ).fetchall()
+        counts = dict(rows)
+        judged = sum(counts.values())
+        return {"good": counts.get("reading-good", 0), "judged": judged} if judged else {}
 
     def objects(self, ids: Iterable[str]) -> dict[str, tuple[str, str, str, int, str]]:
         """Of these ids those known: id to (hash, state, etag, epoch, layer+key)."""

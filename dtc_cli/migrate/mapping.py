@@ -1,4 +1,4 @@
-"""The mapping of a plan, compiled: from the fields of a record to the members of an object."""
+"""The mapping of a plan, compiled: from fields of records to members of objects, a batch at a time."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping
@@ -7,13 +7,16 @@ from typing import Any
 from dtc_cli.migrate import units, values
 from dtc_cli.migrate.expressions import compile_expression
 from dtc_cli.migrate.plan import LayerPlan, Rule, TypeRule
+from dtc_cli.migrate.table import Table, as_dicts, kinds_of, plain
 from dtc_cli.migrate.trouble import plan_error
 
-Row = Mapping[str, Any]
+Column = Callable[[Table], list[Any]]
+MOST_REMEMBERED = 20_000
+"""Values of one rule whose outcome is kept: codes, floors and days repeat, names do not."""
 
 
 class Mapper:
-    """Maps rows of one layer; counts what it meets (unknown codes, values that do not fit).
+    """Maps the records of one layer; counts what it meets (unknown codes, values that do not fit).
 
     Attributes:
         notices: what happened how often, for the report: `unknown code`, `not a number`, `out of range`.
@@ -23,49 +26,43 @@ class Mapper:
         self.notices: Counter[str] = Counter()
         self._tables = tables
         self._type = layer.type
-        self._members = [
-            (member.split("."), self._compiled(member, rule, where))
-            for member, rule in layer.properties.items()
-        ]
-        used = {name for rule in layer.properties.values() for name in rule.source}
-        self._used = used
+        self._tree: dict[str, Any] = {}
+        for member, rule in layer.properties.items():
+            _plant(self._tree, member, self._compiled(member, rule, where), where)
+        self._used = {name for rule in layer.properties.values() for name in rule.source}
+        self._used |= {name for rule in layer.sensor.values() for name in rule.source}
+        if layer.key is not None:
+            self._used.add(layer.key)  # it is metadata.legacyId
         self._keep_rest = layer.keep_rest
 
-    def type_of(self, row: Row) -> str:
-        """The type of the object that a row becomes."""
+    def types(self, table: Table) -> list[str]:
+        """The types of the objects that records become."""
         rule: TypeRule = self._type
         if rule.constant is not None:
-            return rule.constant
-        code = values.text(row.get(rule.source or ""))
-        if rule.table is not None and code is not None:
-            found = self._tables[rule.table].get(code)
-            if found is None:
-                self.notices[f"unknown code {rule.source}={code}"] += 1
-            code = None if found is None else str(found)
-        return code or rule.default or "Landmark"
+            return [rule.constant] * table.size
+        found = []
+        for given in table.raw(rule.source or ""):
+            code = values.text(given)
+            if rule.table is not None and code is not None:
+                word = self._tables[rule.table].get(code)
+                if word is None:
+                    self.notices[f"unknown code {rule.source}={code}"] += 1
+                code = None if word is None else str(word)
+            found.append(code or rule.default or "Landmark")
+        return found
 
-    def properties(self, row: Row) -> tuple[dict[str, Any], dict[str, Any]]:
-        """The properties of the object, and the fields that no rule used (kept in its metadata)."""
-        result: dict[str, Any] = {}
-        for path, get in self._members:
-            value = get(row)
-            if value is None:
-                continue
-            if len(path) == 1:
-                result[path[0]] = value
-                continue
-            place = result
-            for part in path[:-1]:
-                place = place.setdefault(part, {})
-            place[path[-1]] = value
-        rest = {}
-        if self._keep_rest:
-            for name, value in row.items():
-                if name not in self._used and (shown := plain(value)) is not None:
-                    rest[name] = shown
-        return result, rest
+    def properties(self, table: Table) -> list[dict[str, Any]]:
+        """The properties of the objects, members in the order of their names."""
+        return _grown(self._tree, table)
 
-    def _compiled(self, member: str, rule: Rule, where: str) -> Callable[[Row], Any]:
+    def rest(self, table: Table) -> list[dict[str, Any]] | None:
+        """The fields that no rule used (kept in the metadata of an object); None where there are none."""
+        names = sorted(name for name in table.columns if name not in self._used)
+        if not self._keep_rest or not names:
+            return None
+        return as_dicts(names, [table.clean(name) for name in names], table.size)
+
+    def _compiled(self, member: str, rule: Rule, where: str) -> Column:
         at = f"{where} {member}"
         if rule.unit is not None and not units.known(rule.unit):
             raise plan_error(
@@ -82,62 +79,137 @@ class Mapper:
         simple = not (rule.nulls or rule.table or rule.unit or rule.kind or rule.split or rule.pattern)
         if simple and rule.least is None and rule.most is None:
             return _defaulted(get, rule.default)
-        return _defaulted(self._finished(member, rule, get), rule.default)
+        return _defaulted(_Finish(self.notices, self._tables, member, rule, get), rule.default)
 
-    def _base(self, rule: Rule, at: str) -> Callable[[Row], Any]:
+    def _base(self, rule: Rule, at: str) -> Column:
         if rule.expr is not None:
             return self._guarded(compile_expression(rule.expr, where=at), at)
         if len(rule.source) == 1:
             name = rule.source[0]
-            return lambda row: plain(row.get(name))
+            return lambda table: table.clean(name)
         if rule.source:
             names, glue = rule.source, rule.join if rule.join is not None else " "
-            return lambda row: (
-                glue.join(part for part in (values.text(row.get(name)) for name in names) if part) or None
-            )
-        constant = rule.value
-        return lambda _row: constant
+            return lambda table: [
+                glue.join(part for part in map(values.text, parts) if part) or None
+                for parts in zip(*(table.raw(name) for name in names), strict=True)
+            ]
+        constant = plain(rule.value)
+        return lambda table: [constant] * table.size
 
-    def _guarded(self, get: Callable[[Row], Any], at: str) -> Callable[[Row], Any]:
-        def value(row: Row) -> Any:
+    def _guarded(self, get: Callable[[Mapping[str, Any]], Any], at: str) -> Column:
+        def value(row: Mapping[str, Any]) -> Any:
             try:
                 return plain(get(row))
             except (ValueError, TypeError, ArithmeticError, IndexError, AttributeError):
                 self.notices[f"expression failed: {at.rpartition(' ')[2]}"] += 1
                 return None
 
+        return lambda table: [value(row) for row in table.rows]
+
+
+class _Finish:
+    """What a rule does with the values of its field; the outcome for a value is worked out once."""
+
+    def __init__(
+        self,
+        notices: Counter[str],
+        tables: Mapping[str, Mapping[str, Any]],
+        member: str,
+        rule: Rule,
+        get: Column,
+    ) -> None:
+        self._notices, self._member, self._rule, self._get = notices, member, rule, get
+        self._table = tables[rule.table] if rule.table is not None else None
+        self._nulls = {values.text(one) for one in rule.nulls}
+        self._known: dict[Any, Any] = {}
+        self._noticed: dict[Any, str] = {}
+        bare = not (rule.nulls or rule.table or rule.unit or rule.split or rule.pattern)
+        bare = bare and rule.least is None and rule.most is None
+        # A number that is one already is left as it is.
+        fits: dict[str, set[type]] = {
+            "number": {int, float},
+            "integer": {int},
+            "text": {str},
+            "boolean": {bool},
+        }
+        self._as_is = fits.get(rule.kind or "", set()) if bare else set()
+
+    def __call__(self, table: Table) -> list[Any]:
+        """The values of the member for the records of a batch."""
+        column = self._get(table)
+        kinds = kinds_of(column)
+        if kinds <= self._as_is:
+            return column
+        if len(kinds) > 1 or kinds & {list, dict}:
+            return [self._counted(given) for given in column]
+        known = self._known
+        new = set(column).difference(known)
+        if len(known) + len(new) > MOST_REMEMBERED:
+            known.clear()
+            self._noticed.clear()
+            new = set(column)
+        for given in new:
+            known[given], notice = self._one(given)
+            if notice:
+                self._noticed[given] = notice
+        if self._noticed:
+            self._notices.update(self._noticed[given] for given in column if given in self._noticed)
+        return list(map(known.__getitem__, column))
+
+    def _counted(self, given: Any) -> Any:
+        value, notice = self._one(given)
+        if notice:
+            self._notices[notice] += 1
         return value
 
-    def _finished(self, member: str, rule: Rule, get: Callable[[Row], Any]) -> Callable[[Row], Any]:
-        table = self._tables[rule.table] if rule.table is not None else None
-        nulls = {values.text(one) for one in rule.nulls}
-        notices = self.notices
+    def _one(self, given: Any) -> tuple[Any, str]:
+        """The outcome for one value, and what there is to say about it."""
+        if given is None or (self._nulls and values.text(given) in self._nulls):
+            return None, ""
+        rule, member = self._rule, self._member
+        if self._table is not None:
+            code = values.text(given) or ""
+            if code not in self._table:
+                # An unknown code is counted and kept as it is (edge case 31).
+                return code, f"unknown code {rule.source[0] if rule.source else member}={code}"
+            given = self._table[code]
+        try:
+            given = _typed(given, rule)
+        except (ValueError, TypeError, OverflowError):
+            return None, f"{member}: not {rule.kind or 'a number'}: {str(given)[:40]}"
+        if isinstance(given, int | float) and not isinstance(given, bool):
+            low, high = rule.least, rule.most
+            if (low is not None and given < low) or (high is not None and given > high):
+                return None, f"{member}: out of range: {given}"
+        return given, ""
 
-        def value(row: Row) -> Any:
-            given = get(row)
-            if given is None or (nulls and values.text(given) in nulls):
-                return None
-            if table is not None:
-                code = values.text(given) or ""
-                if code in table:
-                    given = table[code]
-                else:
-                    # An unknown code is counted and kept as it is (edge case 31).
-                    notices[f"unknown code {rule.source[0] if rule.source else member}={code}"] += 1
-                    return code
-            try:
-                given = _typed(given, rule)
-            except (ValueError, TypeError, OverflowError):
-                notices[f"{member}: not {rule.kind or 'a number'}: {str(given)[:40]}"] += 1
-                return None
-            if isinstance(given, int | float) and not isinstance(given, bool):
-                low, high = rule.least, rule.most
-                if (low is not None and given < low) or (high is not None and given > high):
-                    notices[f"{member}: out of range: {given}"] += 1
-                    return None
-            return given
 
-        return value
+def _plant(tree: dict[str, Any], member: str, column: Column, where: str) -> None:
+    """Put a rule where its member stands: `floors.above` reaches into an object."""
+    *path, last = member.split(".")
+    place: Any = tree
+    for part in path:
+        place = place.setdefault(part, {})
+        if not isinstance(place, dict):
+            break
+    if not isinstance(place, dict) or last in place:
+        raise plan_error(
+            f"the member {member} is a value and an object at once",
+            where=f"{where} {member}",
+            hint="map either the whole or its parts",
+        )
+    place[last] = column
+
+
+def _grown(tree: Mapping[str, Any], table: Table) -> list[dict[str, Any]]:
+    names, columns = sorted(tree), []
+    for name in names:
+        branch = tree[name]
+        if isinstance(branch, dict):
+            columns.append([value or None for value in _grown(branch, table)])
+        else:
+            columns.append(branch(table))
+    return as_dicts(names, columns, table.size)
 
 
 def _typed(given: Any, rule: Rule) -> Any:  # noqa: PLR0911 - one arm per kind
@@ -166,35 +238,8 @@ def _typed(given: Any, rule: Rule) -> Any:  # noqa: PLR0911 - one arm per kind
     return given
 
 
-def _defaulted(get: Callable[[Row], Any], default: Any) -> Callable[[Row], Any]:
+def _defaulted(get: Column, default: Any) -> Column:
     if default is None:
         return get
-
-    def value(row: Row) -> Any:
-        given = get(row)
-        return default if given is None else given
-
-    return value
-
-
-def plain(value: Any) -> Any:  # noqa: PLR0911 - one arm per kind
-    """A value as JSON can hold it: texts without padding, no NaN, bytes as hex, dates as text."""
-    if value is None or isinstance(value, bool):
-        return value
-    if isinstance(value, str):
-        return value.replace("\x00", "").strip() or None
-    if isinstance(value, int):
-        return value if -(2**53) <= value <= 2**53 else str(value)
-    if isinstance(value, float):
-        if value != value or value in (float("inf"), float("-inf")):  # noqa: PLR0124 - NaN
-            return None
-        return int(value) if value.is_integer() and abs(value) <= 2**53 else value
-    if isinstance(value, list | tuple):
-        return [plain(one) for one in value]
-    if isinstance(value, dict):
-        return {str(key): plain(one) for key, one in value.items()}
-    if isinstance(value, bytes | bytearray):
-        return bytes(value).hex()
-    if hasattr(value, "isoformat"):
-        return value.isoformat()
-    return str(value)
+    stated = plain(default)
+    return lambda table: [stated if given is None else given for given in get(table)]

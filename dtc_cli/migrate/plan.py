@@ -57,10 +57,9 @@ class LayerPlan(msgspec.Struct, frozen=True, kw_only=True):
     swap_axes: bool = False
     key: str | None = None
     scheme: str = "uuid5"
-    null_geometry: str = "quarantine"
     mixed: str = "keep"
     collapse: str = "review"
-    footprint: bool = True
+    levels: bool = True
     point: tuple[float, ...] | None = None
     required: tuple[str, ...] | None = None
     keep_rest: bool = True
@@ -125,13 +124,15 @@ class Plan(msgspec.Struct, frozen=True, kw_only=True):
         raise plan_error(f"the plan has no layer {source}/{name}", where=self.file)
 
 
-def load(path: Path) -> Plan:
+def load(path: Path, *, judged: bool = False) -> Plan:
     """Read and check a plan file; paths in it are taken relative to its folder.
+
+    `judged` says that another process of the same run has checked it.
 
     Raises:
         DtcError: `migration-plan` with file, line and key.
     """
-    data, lines = plan_file.read(path)
+    data, lines = plan_file.read(path, judged=judged)
     return _plan(data, lines, str(path), path.resolve().parent)
 
 
@@ -223,10 +224,9 @@ def _layer(
         swap_axes=data.get("axis_order") == "yx",
         key=identity.get("key"),
         scheme=identity.get("scheme", "uuid5"),
-        null_geometry=geometry.get("null", "quarantine"),
         mixed=geometry.get("mixed", "keep"),
         collapse=geometry.get("collapse", "review"),
-        footprint=geometry.get("footprint", True),
+        levels=geometry.get("levels", True),
         point=tuple(geometry["point"]) if "point" in geometry else None,
         required=tuple(required) if required is not None else None,
         keep_rest=data.get("keep_rest", True),

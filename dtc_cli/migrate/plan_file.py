@@ -6,7 +6,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import yaml
 
 from dtc_cli.errors import DtcError
@@ -27,8 +26,10 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+def read(path: Path, *, judged: bool = False) -> tuple[dict[str, Any], dict[str, int]]:
     """The checked data of a plan file and the 1-based line of each dotted key.
+
+    `judged` says that another process of the same run has checked it.
 
     Raises:
         DtcError: `migration-plan` with the line, when it cannot be read, is not YAML or breaks the schema.
@@ -44,10 +45,10 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
             why=getattr(problem, "strerror", None) or str(problem),
             hint="dtc migrate plan SOURCE --out plan.yaml   writes one",
         ) from problem
-    return check(text, str(path))
+    return check(text, str(path), judged=judged)
 
 
-def check(text: str, source: str) -> tuple[dict[str, Any], dict[str, int]]:
+def check(text: str, source: str, *, judged: bool = False) -> tuple[dict[str, Any], dict[str, int]]:
     """As `read`, for the text of a plan."""
     lines: dict[str, int] = {}
     try:
@@ -69,6 +70,8 @@ def check(text: str, source: str) -> tuple[dict[str, Any], dict[str, int]]:
             why=str(getattr(problem, "problem", None) or "it is nested too deeply"),
             hint="check indentation, quotes and colons on that line",
         ) from problem
+    if judged:
+        return data, lines
     # A mistyped key is what happened; that the right one is then missing only follows from it.
     problems = sorted(
         _validator().iter_errors(data),
@@ -81,6 +84,8 @@ def check(text: str, source: str) -> tuple[dict[str, Any], dict[str, int]]:
 
 @cache
 def _validator() -> Any:
+    import jsonschema  # slow to load, and a reader child does not judge the plan again
+
     schema = json.loads((SPEC / "schemas" / "migration-plan.schema.json").read_bytes())
     return jsonschema.Draft202012Validator(schema)
 

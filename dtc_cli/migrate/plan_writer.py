@@ -96,7 +96,8 @@ def _layer(  # noqa: PLR0912 - one arm per line of the plan
         lines.append(
             f"        required: [{', '.join(needed)}]   # P4 9.2 asks for {', '.join(BUILDING_NEEDS)}"
         )
-    if not chosen:
+    basements = layer.type == "Building" and not any(one.member == "floors.below" for one in chosen)
+    if not chosen and not basements:
         return [*lines, "        properties: {}"]
     lines.append("        properties:")
     for one in chosen:
@@ -112,7 +113,11 @@ def _layer(  # noqa: PLR0912 - one arm per line of the plan
             profile = next(field for field in layer.fields if field.name == one.field)
             tables.setdefault(table, {code: code for code, _ in profile.common})
             rule["table"] = table
+        if one.member == "floors.below":
+            rule["default"] = 0
         lines.append(f"          {one.member}: {_inline(rule)}   # {one.confidence:.2f}: {_flat(one.why)}")
+    if basements:
+        lines.append("          floors.below: {value: 0}   # P4 9.2: none where the source says nothing")
     for one in layer.suggestions:
         if one not in chosen:
             told = _inline({"from": one.field})

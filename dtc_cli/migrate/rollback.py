@@ -77,6 +77,7 @@ def roll_back(
             restore.append((identifier, item["prior"], {}))
         else:
             result.failed[identifier] = "its earlier version is not in the journal"
+    _orphans(journal, current, result, delete, restore, force=force)
     result.already_gone = len(gone)
     journal.mark_objects(gone, "gone")
     for first in range(0, len(delete), PART):
@@ -100,9 +101,34 @@ def roll_back(
     return result
 
 
+def _orphans(
+    journal: Journal,
+    current: dict[str, str],
+    result: Rollback,
+    delete: list[str],
+    restore: list[tuple[str, bytes, dict[str, Any]]],
+    *,
+    force: bool,
+) -> None:
+    """What a run sent before it was killed and the target took, though nobody was there to hear of it."""
+    sent = [one for one in journal.unanswered() if one in current]
+    known = journal.objects(sent)
+    priors = journal.priors(sent)
+    for identifier in sent:
+        if identifier in known and known[identifier][1] == "live":
+            continue
+        if current[identifier] == "edited" and not force:
+            result.edited.append(identifier)
+        elif identifier in priors:
+            restore.append((identifier, priors[identifier], {}))
+        else:
+            delete.append(identifier)
+
+
 def _standing(journal: Journal, twin: Twin) -> dict[str, str]:
     """Id to `ours` or `edited`, for the objects of this migration that stand in the target."""
     found: dict[str, str] = {}
+    sent = journal.unanswered()
     if not twin.exists():
         return found
     part: list[dict[str, Any]] = []
@@ -110,10 +136,14 @@ def _standing(journal: Journal, twin: Twin) -> dict[str, str]:
     def look() -> None:
         known = journal.objects(str(item["id"]) for item in part)
         for item in part:
-            standing = known.get(str(item["id"]))
+            identifier = str(item["id"])
+            standing, answerless = known.get(identifier), sent.get(identifier)
             if standing is not None and standing[1] == "live":
                 same = content.matches(item, standing[0])
-                found[str(item["id"])] = "ours" if same else "edited"
+                same = same or (answerless is not None and content.matches(item, answerless[0]))
+                found[identifier] = "ours" if same else "edited"
+            elif answerless is not None and _is_of(item, twin.migration):
+                found[identifier] = "ours" if content.matches(item, answerless[0]) else "edited"
         part.clear()
 
     for item in twin.walk():
@@ -122,6 +152,11 @@ def _standing(journal: Journal, twin: Twin) -> dict[str, str]:
             look()
     look()
     return found
+
+
+def _is_of(item: dict[str, Any], migration: str) -> bool:
+    metadata = item.get("metadata")
+    return isinstance(metadata, dict) and metadata.get("migrationId") == migration
 
 
 def _restore(twin: Twin, identifier: str, prior: bytes) -> str:

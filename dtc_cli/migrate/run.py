@@ -233,7 +233,10 @@ class _Run:
             if item is not None:
                 sending.append((record, item))
             self._count(row[4])
-        self._journal.put(self.epoch, layer, first)
+        # A target that keeps what it took must find what it was sent in the journal, whatever happens now.
+        ahead = not self._sink.forgets
+        if ahead or not sending:
+            self._journal.put(self.epoch, layer, first)
         if not sending:
             return
         written = self._sink.put([item for _, item in sending])
@@ -245,7 +248,15 @@ class _Run:
             self._count(state[0], SENT)
             if standing is not None:
                 objects.append(standing)
-        self._journal.settle(self.epoch, layer, states, objects, place)
+        if ahead:
+            self._journal.settle(self.epoch, layer, states, objects, place)
+            return
+        final = {state[4]: state for state in states}
+        rows = [
+            (*row[:4], *final[row[0]][:3], *row[7:9], final[row[0]][3]) if row[0] in final else row
+            for row in first
+        ]
+        self._journal.settle(self.epoch, layer, (), objects, place, rows=rows)
 
     def _count(self, state: str, instead_of: str | None = None) -> None:
         self._counts[state] = self._counts.get(state, 0) + 1
@@ -291,14 +302,14 @@ class _Run:
             return ("quarantined", f"target: {written.code}", written.detail, item.body, record.n), None
         if written.outcome == "unchanged":
             # It stands there by somebody else's hand and is as wanted: not ours to take back.
-            return ("unchanged", "", "", None, record.n), None
+            return ("unchanged", record.code, "", None, record.n), None
         state = "repaired" if record.state == "repaired" else "loaded"
         created = int(written.outcome == "created")
         row = (
             record.id, layer, record.key, record.type, record.hash, "live", created, written.etag,
             written.prior, self.epoch,
         )  # fmt: skip
-        return (state, "", record.detail, None, record.n), row
+        return (state, record.code, record.detail, None, record.n), row
 
     def remove_vanished(self) -> None:
         """Delete what the source no longer has, where its count was checked (edge case 46)."""

@@ -61,6 +61,7 @@ class Session(msgspec.Struct):
             self.plan.city,
             migration=str(self.journal.fact("migration")),
             on_existing=self.plan.on_existing,
+            keep=self.journal.keep_priors,
         )
 
     @contextmanager

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -27,6 +28,8 @@ class Sink(Protocol):
 
     page: int
     """Objects that it takes best in one call."""
+    forgets: bool
+    """Whether `restore` undoes what was stored since a checkpoint; nothing is then journalled ahead."""
 
     def put(self, items: Sequence[Item]) -> list[Written]:
         """Store objects; what came of each, in order. Idempotent: an object may come twice after a crash."""
@@ -53,6 +56,7 @@ class FileSink:
     """Lines in a file: `.geojsonl` gets GeoJSON Features, `.json` a phase 1 record, all else objects."""
 
     page = 2000
+    forgets = True
 
     def __init__(self, path: Path, *, city: str, at: datetime) -> None:
         self._path = path
@@ -75,14 +79,27 @@ class FileSink:
         bodies = [item.body for item in items]
         if self._form == "features":
             bodies = [_feature(body) for body in bodies]
-        self._stream.write(b"\n".join(bodies) + b"\n")
+        try:
+            self._stream.write(b"\n".join(bodies) + b"\n")
+        except OSError as problem:
+            raise self._full(problem) from problem
         return [Written("created")] * len(items)
 
     def checkpoint(self) -> int:
         """Bytes that are safe on disk."""
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
+        try:
+            self._stream.flush()
+            os.fsync(self._stream.fileno())
+        except OSError as problem:
+            raise self._full(problem) from problem
         return self._stream.tell()
+
+    def _full(self, problem: OSError) -> Exception:
+        return target_error(
+            f"{self._path} cannot be written further", where=str(self._path),
+            why=problem.strerror or str(problem),
+            hint="make room, then dtc migrate resume; nothing that was journalled is lost",
+        )  # fmt: skip
 
     def restore(self, place: Any) -> None:
         """Cut the file to what the journal knows."""
@@ -111,7 +128,8 @@ class FileSink:
 
     def close(self) -> None:
         """See `Sink`."""
-        self._stream.close()
+        with suppress(OSError):  # what a full disk refused stands in no checkpoint
+            self._stream.close()
         if self._form == "record" and self._path.exists():
             self._lines.unlink(missing_ok=True)
 

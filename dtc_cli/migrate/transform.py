@@ -10,15 +10,18 @@ import numpy as np
 import orjson
 import shapely
 
-from dtc_cli.migrate import content, geometry, levels
+from dtc_cli.migrate import content, geojson, geometry, levels
 from dtc_cli.migrate.crs import Projection
 from dtc_cli.migrate.duplicates import Duplicates
 from dtc_cli.migrate.identity import Identity
-from dtc_cli.migrate.mapping import Mapper, plain
+from dtc_cli.migrate.mapping import Mapper
 from dtc_cli.migrate.plan import BUILDING_NEEDS, LayerPlan, Plan, SourcePlan
+from dtc_cli.migrate.readings import BAD, GOOD, Readings
 from dtc_cli.migrate.sources.source import Batch, Layer
+from dtc_cli.migrate.table import Table, plain
 from dtc_cli.migrate.trouble import plan_error
 
+_SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 MAX_OBJECT_BYTES = 1024 * 1024
 """An object beyond this is kept back before it is sent: targets refuse such bodies."""
 
@@ -79,6 +82,7 @@ class Transformer:
             area_change=plan.thresholds.area_change,
             accept_collapse=layer.collapse == "accept",
             mixed=layer.mixed,
+            family=_family(facts.geometry),
             swap_axes=layer.swap_axes,
         )
         given = layer.source_crs or facts.crs
@@ -88,6 +92,10 @@ class Transformer:
             {"migrationId": migration, "migrationDate": stamp, "dataSource": self._identity.data_source}
         )[1:-1]
         self._required = layer.required
+        self._point = None
+        if layer.point is not None:
+            self._point = orjson.dumps({"coordinates": list(layer.point), "type": "Point"})
+        self._readings = Readings(layer, plan.tables, where, started) if layer.sensor else None
         self.duplicates = Duplicates()
         self.bounds: list[float] | None = None
 
@@ -102,22 +110,51 @@ class Transformer:
         Raises:
             DtcError: `migration-plan` when there is geometry and no reference system.
         """
-        mended = self._mend(batch)
-        shown = geometry.as_geojson(mended.shapes)
-        self._widen(mended.shapes)
-        levels.place(batch, self.projection, swap_axes=self._policy.swap_axes)
-        names = list(batch.columns)
-        rows = list(zip(*batch.columns.values(), strict=True)) if names else [()] * batch.size
+        return self.mapped(batch, self.mended(batch))
+
+    def mapped(self, batch: Batch, mended: geometry.Mended) -> tuple[list[Record], list[bytes]]:
+        """As `batch`, for geometries that `mended` has judged; the two may run side by side."""
+        table = Table(batch.columns, batch.size)
+        shown = geojson.encoded(mended.shapes)
+        if self._point is not None:
+            shown = [self._point if one is None else one for one in shown]
+        kinds, properties = self._mapper.types(table), self._mapper.properties(table)
+        if batch.extra:
+            self._add_extra(batch, shown, properties)
+        rest = self._mapper.rest(table)
+        keys = self._identity.keys_of(table)
+        refused = self._refused(batch, mended, kinds, keys, shown, properties)
+        repairs, extras = mended.repairs, batch.extra
+        readings = self._readings.judge(table) if self._readings is not None else None
         records, bodies = [], []
-        for index, values in enumerate(rows):
-            row = dict(zip(names, values, strict=True))
-            problem = batch.problems.get(index) or mended.problems.get(index)
-            record, body = self._record(batch, index, row, shown[index], problem, mended.repairs.get(index))
+        for index, kind in enumerate(kinds):
+            n, key = batch.first + index, keys[index] if keys is not None else None
+            problem = refused.get(index)
+            if problem is None:
+                legacy = (rest[index] if rest is not None else None) or None
+                record, body = self._object(
+                    n, kind, key, batch.fids[index], shown[index] or b"null", properties[index], legacy,
+                    repairs.get(index), extras.get(index),
+                )  # fmt: skip
+                if len(body) > MAX_OBJECT_BYTES:
+                    told = f"the object takes {len(body)} bytes, more than {MAX_OBJECT_BYTES}"
+                    problem = ("too-large", told)
+            if problem is not None:
+                body = _raw(batch, index)
+                name = key or batch.fids[index]
+                record = Record(n, name, "", kind, "quarantined", *problem, "", len(body), "")
+            elif readings is not None and record.state != "unchanged":
+                record.code, record.detail = BAD if readings[index] else GOOD, readings[index]
             records.append(record)
             bodies.append(body)
         return records, bodies
 
-    def _mend(self, batch: Batch) -> geometry.Mended:
+    def mended(self, batch: Batch) -> geometry.Mended:
+        """The geometries of a batch, judged, repaired and placed.
+
+        Raises:
+            DtcError: `migration-plan` when there is geometry and no reference system.
+        """
         if self.projection is None:
             given = batch.geometry[~shapely.is_missing(batch.geometry)]
             if len(given):
@@ -125,7 +162,9 @@ class Transformer:
 
                 raise missing_crs(self._layer.name, shapely.total_bounds(given).tolist(), self._where)
             return geometry.Mended(shapes=batch.geometry, problems={}, repairs={})
-        return geometry.mend(batch.geometry, self.projection, self._policy)
+        done = geometry.mend(batch.geometry, self.projection, self._policy)
+        self._widen(done.shapes)
+        return done
 
     def _widen(self, shapes: Any) -> None:
         bounds = shapely.total_bounds(shapes).tolist()
@@ -137,90 +176,120 @@ class Transformer:
             low = np.minimum(self.bounds[:2], bounds[:2]).tolist()
             self.bounds = low + np.maximum(self.bounds[2:], bounds[2:]).tolist()
 
-    def _record(
+    def _add_extra(self, batch: Batch, shown: list[bytes | None], properties: list[dict[str, Any]]) -> None:
+        """What a reader gives beside fields: further properties, and levels of detail."""
+        levels.mark(batch, shown)
+        beside: dict[int, list[dict[str, Any]]] = {}
+        if self._layer.levels:
+            beside = levels.place(
+                batch, self.projection, swap_axes=self._policy.swap_axes, notices=self._mapper.notices
+            )
+        for index, extra in batch.extra.items():
+            properties[index] = {**plain(extra.get("properties", {})), **properties[index]}
+            if index in beside:
+                properties[index]["lods"] = beside[index]
+
+    def _refused(
         self,
         batch: Batch,
-        index: int,
-        row: dict[str, Any],
-        shown: dict[str, Any] | None,
-        problem: tuple[str, str] | None,
+        mended: geometry.Mended,
+        kinds: list[str],
+        keys: list[str | None] | None,
+        shown: list[bytes | None],
+        properties: list[dict[str, Any]],
+    ) -> dict[int, tuple[str, str]]:
+        """Records that may not become objects: index to (code, sentence); the first reason counts."""
+        found = {**mended.problems, **batch.problems}
+        layer, conflicts = self._layer, self.duplicates.conflicts
+        if keys is not None and (conflicts or None in keys):
+            for index, key in enumerate(keys):
+                if key is None:
+                    found.setdefault(index, ("missing-key", f"the key field {layer.key} is empty"))
+                elif key in conflicts:
+                    told = f"several records have the key {key} and differ; none of them is loaded"
+                    found.setdefault(index, ("duplicate-key", told))
+        if None in shown:
+            for index, one in enumerate(shown):
+                if one is None:
+                    # Kept back, unless the plan gives such records a place (edge case 6).
+                    found.setdefault(index, ("null-geometry", "the record has no geometry"))
+        # P4 9.2: a building has name, buildingType and height. A height of 0 is one (C-101).
+        needs = {kind: self._needs(kind) for kind in set(kinds)}
+        for index, (kind, given) in enumerate(zip(kinds, properties, strict=True)):
+            if not needs[kind].issubset(given):
+                missing = [name for name in sorted(needs[kind]) if not _reached(given, name)]
+                if missing:
+                    found.setdefault(index, ("missing-property", "lacks " + ", ".join(missing)))
+        return found
+
+    def _needs(self, kind: str) -> frozenset[str]:
+        if self._required is not None:
+            return frozenset(self._required)
+        return frozenset(BUILDING_NEEDS if kind == "Building" else ())
+
+    def _object(
+        self,
+        n: int,
+        kind: str,
+        key: str | None,
+        fid: str,
+        shown: bytes,
+        given: dict[str, Any],
+        rest: dict[str, Any] | None,
         repair: dict[str, Any] | None,
+        extra: dict[str, Any] | None,
     ) -> tuple[Record, bytes]:
-        n = batch.first + index
-        kind = self._mapper.type_of(row)
-        properties, rest = self._mapper.properties(row)
-        key = self._identity.key_of(row)
-        extra = batch.extra.get(index) or {}
+        """The object of a record; its core is written in the order of members that hashing asks for."""
+        # The mapping gives members in the order of their names; what a reader adds may be in any.
+        properties = orjson.dumps(given, option=_SORTED if extra else None)
+        legacy = orjson.dumps(rest, option=_SORTED) if rest else b""
         stable = key is not None
-        if key is None and self._layer.key is not None and problem is None:
-            problem = ("missing-key", f"the key field {self._layer.key} is empty")
-        if problem is None and key in self.duplicates.conflicts:
-            problem = (
-                "duplicate-key",
-                f"several records have the key {key} and differ; none of them is loaded",
-            )
-        if shown is None and problem is None:
-            shown, problem = self._without_geometry()
-        if problem is None:
-            problem = self._lacking(kind, properties)
-        if problem is not None:
-            body = _raw(row, batch, index)
-            return (
-                Record(n, key or batch.fids[index], "", kind, "quarantined", *problem, "", len(body), ""),
-                body,
-            )
-        levels.mark(shown, extra)
-        extra_properties = extra.get("properties")
-        if extra_properties:
-            properties = {**extra_properties, **properties}
         if key is None:
-            whole = orjson.dumps([kind, shown, properties, rest], option=orjson.OPT_NON_STR_KEYS)
-            key = self._identity.from_content(whole)
+            key = self._identity.from_content(b"\n".join((kind.encode(), shown, properties, legacy)))
         identifier = self._identity.id_of(kind, key)
-        core = content.encode_core(
-            {"geometry": shown, "id": identifier, "properties": properties, "type": kind}
-        )
-        metadata = {"legacyId": key if stable else batch.fids[index], **extra.get("metadata", {})}
+        core = b'{"geometry":%b,"id":%b,"properties":%b,"type":%b}' % (
+            shown, orjson.dumps(identifier), properties, orjson.dumps(kind),
+        )  # fmt: skip
+        more = b""
+        if extra:
+            metadata = orjson.dumps(plain(extra.get("metadata", {})))[1:-1]
+            more = b"," + metadata if metadata else b""
         if not stable:
-            metadata["legacyIdStable"] = False
+            more += b',"legacyIdStable":false'
         if repair:
-            metadata["geometryRepaired"] = repair["reason"]
-        if rest:
-            metadata["legacyAttributes"] = rest
-        stated = orjson.dumps(metadata, option=orjson.OPT_NON_STR_KEYS)
-        digest = content.digest(core, rest)
-        body = core[:-1] + b',"metadata":{' + self._stamp + b"," + stated[1:] + b"}"
-        if len(body) > MAX_OBJECT_BYTES:
-            problem = ("too-large", f"the object takes {len(body)} bytes, more than {MAX_OBJECT_BYTES}")
-            body = _raw(row, batch, index)
-            return Record(n, key, "", kind, "quarantined", *problem, "", len(body), ""), body
-        state, told = ("repaired", orjson.dumps(repair).decode()) if repair else ("ready", "")
-        if n > self.duplicates.copies.get(key, n):
+            more += b',"geometryRepaired":' + orjson.dumps(repair["reason"])
+        if legacy:
+            more += b',"legacyAttributes":' + legacy
+        body = b'%b,"metadata":{%b,"legacyId":%b%b}}' % (
+            core[:-1], self._stamp, orjson.dumps(key if stable else fid), more,
+        )  # fmt: skip
+        digest = content.digest(core, legacy)
+        if self.duplicates.copies and n > self.duplicates.copies.get(key, n):
             told = "an identical record came before"
             return Record(
                 n, key, identifier, kind, "unchanged", "duplicate-identical", told, digest, 0, ""
             ), b""
-        return (
-            Record(
-                n, key, identifier, kind, state, "", repair["reason"] if repair else "", digest,
-                len(body), told,
-            ),
-            body,
-        )  # fmt: skip
+        if repair:
+            told = orjson.dumps(repair).decode()
+            return (
+                Record(n, key, identifier, kind, "repaired", "", repair["reason"], digest, len(body), told),
+                body,
+            )
+        return Record(n, key, identifier, kind, "ready", "", "", digest, len(body), ""), body
 
-    def _without_geometry(self) -> tuple[dict[str, Any] | None, tuple[str, str] | None]:
-        """A record without a place: the plan may give one, else it is kept back (edge case 6)."""
-        if self._layer.point is not None:
-            return {"type": "Point", "coordinates": list(self._layer.point)}, None
-        return None, ("null-geometry", "the record has no geometry")
 
-    def _lacking(self, kind: str, properties: dict[str, Any]) -> tuple[str, str] | None:
-        """P4 9.2: a building has name, buildingType and height. A height of 0 is one (C-101)."""
-        needs = self._required
-        if needs is None:
-            needs = BUILDING_NEEDS if kind == "Building" else ()
-        missing = [name for name in needs if properties.get(name) is None]
-        return ("missing-property", "lacks " + ", ".join(missing)) if missing else None
+def _family(geometry_type: str | None) -> int:
+    """The dimension that the type of a layer means; surfaces where it says nothing."""
+    low = (geometry_type or "").lower()
+    return 0 if "point" in low else 1 if "line" in low else 2
+
+
+def _reached(properties: dict[str, Any], member: str) -> bool:
+    """Whether a member is there; `floors.above` reaches into an object."""
+    place: Any = properties
+    for part in member.split("."):
+        place = place.get(part) if isinstance(place, dict) else None
+    return place is not None
 
 
 def _check_fields(layer: LayerPlan, facts: Layer, where: str) -> None:
@@ -243,12 +312,12 @@ def _check_fields(layer: LayerPlan, facts: Layer, where: str) -> None:
             )
 
 
-def _raw(row: dict[str, Any], batch: Batch, index: int) -> bytes:
+def _raw(batch: Batch, index: int) -> bytes:
     """The record as it stood in the source, for the quarantine."""
     raw = batch.raw.get(index)
     shape = batch.geometry[index]
     if raw is None and shape is not None:
         raw = shapely.to_wkb(shape)
-    fields = {name: plain(value) for name, value in row.items()}
+    fields = {name: plain(value) for name, value in batch.row(index).items()}
     value = {"fields": fields, "wkb": raw.hex() if raw is not None else None, "fid": batch.fids[index]}
     return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)

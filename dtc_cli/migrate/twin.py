@@ -30,13 +30,24 @@ class Twin:
         city: its id.
         migration: id of the migration, to know its own objects by.
         on_existing: what to do with an object that somebody else put under the same id.
+        keep: is given objects of others, as (id, object), before they are changed.
     """
 
     page = 2000
+    forgets = False
 
-    def __init__(self, wire: Wire, city: str, *, migration: str, on_existing: str = "update") -> None:
+    def __init__(
+        self,
+        wire: Wire,
+        city: str,
+        *,
+        migration: str,
+        on_existing: str = "update",
+        keep: Callable[[Sequence[tuple[str, bytes]]], None] | None = None,
+    ) -> None:
         self._wire, self._city = wire, city
-        self._migration, self._on_existing = migration, on_existing
+        self.migration, self._on_existing = migration, on_existing
+        self._keep = keep
         self._at = f"/cities/{quote(city, safe='')}"
         self._bulk: bool | None = None
 
@@ -90,10 +101,11 @@ class Twin:
     def put(self, items: Sequence[Item]) -> list[Written]:
         """See `Sink`."""
         if self._bulk is not False:
-            written = self._import(items)
-            if written is not None:
-                return written
-        return self._wire.many([partial(self._store, item) for item in items])
+            imported = self._import(items)
+            if imported is not None:
+                return imported
+        written: list[Written | None] = self._wire.many([partial(self._store, item) for item in items])
+        return self._with_replaced(items, written)
 
     def checkpoint(self) -> None:
         """A target keeps what it acknowledged."""
@@ -110,17 +122,38 @@ class Twin:
 
     # single writes
 
-    def _store(self, item: Item) -> Written:
+    def _store(self, item: Item) -> Written | None:
+        """Write a new object; None where one of its id is there, or must be."""
         if item.known:
-            return self._replace(item, self.get(item.id))
+            return None
         answer = self._wire.request(
             "POST", f"{self._at}/objects", content=item.body, headers={"Content-Type": "application/json"}
         )
         if answer.status_code == 201:
             return Written("created", answer.headers.get("etag"))
         if answer.status_code == 409:
-            return self._replace(item, self.get(item.id))
+            return None
         return Written("refused", None, *said(answer))
+
+    def _with_replaced(self, items: Sequence[Item], written: list[Written | None]) -> list[Written]:
+        """Bring objects that are there already to the wanted content; those of others are kept first."""
+        again = [index for index, one in enumerate(written) if one is None]
+        standing = self._wire.many([partial(self.get, items[index].id) for index in again])
+        if self._keep is not None:
+            self._keep(
+                [
+                    (items[index].id, orjson.dumps(now[0]))
+                    for index, now in zip(again, standing, strict=True)
+                    if now is not None and not items[index].known
+                    and (now[0].get("metadata") or {}).get("migrationId") != self.migration
+                ]
+            )  # fmt: skip
+        changed = self._wire.many(
+            [partial(self._replace, items[index], now) for index, now in zip(again, standing, strict=True)]
+        )
+        for index, one in zip(again, changed, strict=True):
+            written[index] = one
+        return [one for one in written if one is not None]
 
     def _replace(  # noqa: PLR0911 - one arm per state of the object that stands there
         self, item: Item, now: tuple[dict[str, Any], str | None] | None
@@ -134,7 +167,7 @@ class Twin:
             return Written("refused", None, *said(answer))
         standing, etag = now
         metadata = standing.get("metadata") or {}
-        own = metadata.get("migrationId") == self._migration
+        own = metadata.get("migrationId") == self.migration
         if content.matches(standing, content.of_object(wanted)) and own:
             return Written("created", etag)
         if not own and not item.known:
@@ -254,14 +287,9 @@ class Twin:
                 results[index] = Written("updated" if known else "created")
                 if place in failed:
                     results[index] = Written("refused", None, *failed[place])
-        again = [i for i, one in enumerate(results) if one is not None and _taken(one)]
-        stored = self._wire.many([partial(self._replace_by_id, items[index]) for index in again])
-        for index, one in zip(again, stored, strict=True):
-            results[index] = one
-        return [one for one in results if one is not None]
-
-    def _replace_by_id(self, item: Item) -> Written:
-        return self._replace(item, self.get(item.id))
+        return self._with_replaced(
+            items, [None if one is not None and _taken(one) else one for one in results]
+        )
 
     def _job(self, lines: Sequence[bytes], mode: str) -> dict[int, tuple[str, str]] | None:
         """Run one import job to its end; index of a line to (code, sentence) of its failure."""

@@ -23,6 +23,8 @@ DRIVERS = {
     "mapinfo": "MapInfo File", "esrijson": "ESRIJSON", "topojson": "TopoJSON", "gpx": "GPX",
     "sqlite": "SQLite", "wfs": "WFS", "oapif": "OAPIF",
 }  # fmt: skip
+DROPPED_M = "measures (M) are dropped; heights (Z) are kept"
+NO_TABLE = "the table (.dbf) cannot be read: truncated, or UTF-16, which dBASE does not have"
 
 
 class OgrSource:
@@ -49,9 +51,13 @@ class OgrSource:
                 names = self._pyogrio.list_layers(self._open)
             except Exception as problem:  # the library raises a dozen kinds for a file that it cannot open
                 raise self._unreadable(problem) from problem
-            found = [self._layer(str(name), geometry) for name, geometry in names]
-        said = tuple(dict.fromkeys(_sentence(str(one.message)) for one in heard))
-        return [_with_notes(layer, said) for layer in found]
+            whole = _said(heard)
+            found = []
+            for name, geometry in names:
+                heard.clear()
+                layer = self._layer(str(name), geometry)
+                found.append(_with_notes(layer, tuple(dict.fromkeys(whole + _said(heard)))))
+        return found
 
     def batches(self, layer: str, *, start: int, size: int, careful: bool) -> Iterator[Batch]:
         """See `Source`. The careful way reads without Arrow."""
@@ -70,6 +76,17 @@ class OgrSource:
                 self._open, layer=layer, columns=[field], read_geometry=False, **self._encoded()
             )
         return _listed(fields[0]) if len(fields) else []
+
+    def extent(self, layer: str) -> tuple[float, ...] | None:
+        """Least x, least y, most x, most y as the file itself states them, in its own system."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            try:
+                info = self._pyogrio.read_info(self._open, layer=layer, force_total_bounds=True)
+            except Exception:
+                return None
+        bounds = info.get("total_bounds")
+        return None if bounds is None else tuple(float(one) for one in bounds)
 
     def token(self) -> str:
         """Size, time and content hash of all files of the source."""
@@ -121,7 +138,7 @@ class OgrSource:
             for one, kind in zip(info["fields"], info["ogr_types"], strict=True)
         ]
         count = int(info["features"])
-        guess = self._encoding
+        guess, notes = self._encoding, self._notes(info)
         return Layer(
             name=name,
             count=count if count >= 0 else None,
@@ -132,7 +149,8 @@ class OgrSource:
             encoding_evidence=(
                 f"{guess.evidence} (confidence {guess.confidence:.0%})" if guess else "the format states it"
             ),
-            notes=self._notes(info),
+            notes=notes,
+            blockers=(NO_TABLE,) if NO_TABLE in notes and info["geometry_type"] is None else (),
             key=_key_field([field.name for field in fields], self.format),
             scheme="arcgis" if self.format == "esrijson" else "uuid5",
         )
@@ -152,9 +170,7 @@ class OgrSource:
             if twice:
                 notes.append(f"field names occur twice: {', '.join(twice)}; they are told apart by position")
             if table is None or (table.count and not names):
-                notes.append(
-                    "the table (.dbf) cannot be read: truncated, or UTF-16, which dBASE does not have"
-                )
+                notes.append(NO_TABLE)
         return tuple(notes)
 
     def _encoded(self) -> dict[str, Any]:
@@ -196,7 +212,7 @@ class OgrSource:
             else:
                 columns[_unique(name, columns)] = column.to_pylist()
         count = table.num_rows
-        if raw is not None and any(wkbs.is_curved(one) for one in raw):
+        if raw is not None and wkbs.any_curved(raw):
             linear = next(self._slow(layer, first, count, count), None)
             if linear is not None and linear.size == count:
                 return linear
@@ -263,6 +279,12 @@ def _key_field(names: list[str], format: str) -> str | None:
 
 def _sentence(text: str) -> str:
     return text.strip().splitlines()[0][:300] if text.strip() else "no reason given"
+
+
+def _said(heard: list[warnings.WarningMessage]) -> tuple[str, ...]:
+    """What the library warned of, each sentence once."""
+    said = (_sentence(str(one.message)) for one in heard)
+    return tuple(dict.fromkeys(DROPPED_M if "Measured (M)" in one else one for one in said))
 
 
 def _with_notes(layer: Layer, notes: tuple[str, ...]) -> Layer:

@@ -17,6 +17,11 @@ def is_curved(raw: bytes | None) -> bool:
     return raw is not None and len(raw) >= 5 and _kind(raw, 0) % 1000 in _CURVED
 
 
+def any_curved(raw: Sequence[bytes | None]) -> bool:
+    """Whether one of many is made of arcs; they share a handful of type codes."""
+    return any(is_curved(head) for head in {one[:5] for one in raw if one is not None})
+
+
 def parse(raw: Sequence[bytes | None]) -> tuple[Any, dict[int, tuple[str, str]], dict[int, bytes]]:
     """Geometries, what could not be parsed as (code, sentence), and the bytes of those.
 

@@ -50,7 +50,7 @@ def plan(source: Path, *, layer: dict[str, Any] | None = None, **top: Any) -> Pa
     made = {
         "migration": 1,
         "name": "test",
-        "city": {"id": "KR-TEST-2025"},
+        "city": {"id": "KR-TEST-2025", "bounds": [126.0, 36.0, 129.0, 39.0]},
         "sources": [
             {
                 "name": "gis",

@@ -28,12 +28,12 @@ CRASH = """
 import os, sys
 from dtc_cli.migrate import child
 from dtc_cli.migrate.transform import Transformer
-whole = Transformer.batch
-def batch(self, given):
+whole = Transformer.mended
+def mended(self, given):
     if given.first <= {bad} < given.first + given.size:
         os.kill(os.getpid(), {signal})
     return whole(self, given)
-Transformer.batch = batch
+Transformer.mended = mended
 child.main()
 """
 

@@ -9,8 +9,9 @@ import pytest
 from dtc_cli.errors import DtcError
 from dtc_cli.migrate import units, values
 from dtc_cli.migrate.expressions import compile_expression
-from dtc_cli.migrate.mapping import Mapper, plain
+from dtc_cli.migrate.mapping import Mapper
 from dtc_cli.migrate.plan import parse
+from dtc_cli.migrate.table import Table, plain
 
 
 @pytest.mark.parametrize(
@@ -195,6 +196,12 @@ tables:
 """
 
 
+def one(made: Mapper, row: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Properties and rest of a single record."""
+    table = Table({name: [value] for name, value in row.items()}, 1)
+    return made.properties(table)[0], (made.rest(table) or [{}])[0]
+
+
 def mapper(rules: str) -> Mapper:
     text = PLAN % "\n".join("          " + line for line in rules.strip().splitlines())
     plan = parse(text, source="plan.yaml", folder=Path())
@@ -235,7 +242,7 @@ same: NM
         "EMPTY": "",
         "KIND": "1",
     }
-    properties, rest = made.properties(row)
+    properties, rest = one(made, row)
     assert properties == {
         "name": "Hall",
         "height": 30.48,
@@ -253,9 +260,8 @@ same: NM
         "same": "Hall",
     }
     assert rest == {"REST": 5, "KIND": "1"}
-    assert made.type_of(row) == "Building"
-    assert made.type_of({"KIND": "9"}) == "Landmark"
-    bad, _ = made.properties({"H": "9999", "USE": "77", "DAY": "junk", "GRO": "x"})
+    assert made.types(Table({"KIND": ["1", "9"]}, 2)) == ["Building", "Landmark"]
+    bad, _ = one(made, {"H": "9999", "USE": "77", "DAY": "junk", "GRO": "x"})
     assert bad["buildingType"] == "77"
     assert bad["name"] == "unnamed"
     assert "height" not in bad
@@ -263,7 +269,7 @@ same: NM
     assert made.notices["unknown code KIND=9"] == 1
     assert made.notices["height: out of range: 3047.6952"] == 1
     assert any(text.startswith("built: not instant") for text in made.notices)
-    made.properties({"H": "x"})
+    one(made, {"H": "x"})
     assert made.notices["expression failed: volume"] == 1
 
 
