@@ -11,7 +11,7 @@ import typer
 
 from dtc_cli import console
 from dtc_cli.commands import signers
-from dtc_cli.commands.options import Json
+from dtc_cli.commands.options import Json, LoadAgreed, LoadScale
 from dtc_cli.commands.options import level as level_named
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
@@ -43,6 +43,7 @@ its level, seed and nonce stay. It is refused when the target, the suites or the
 Examples:
   dtc certify target.yaml --level silver --out runs/
   dtc certify --reference --level bronze --json
+  dtc certify target.yaml --level platinum --yes-load twin.example
   dtc certify target.yaml --seed 7        the same requests as another run with seed 7
   dtc certify target.yaml --resume runs/20260101T120000Z-0190a1b2
 
@@ -73,6 +74,8 @@ def certify(
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Take up the run in this folder where it stopped.")
     ] = None,
+    load_scale: LoadScale = 1.0,
+    yes_load: LoadAgreed = None,
     json: Json = False,
 ) -> None:
     """See HELP."""
@@ -99,7 +102,16 @@ def certify(
     who = _signer(key, passphrase_file, signer, signer_key)
     _writable(out)
     with bundled.running(level=wanted) if target is None else contextlib.nullcontext(target) as file:
-        run = judge(file, wanted, out, chosen, quiet=json, nonce=_nonce(nonce))
+        run = judge(
+            file,
+            wanted,
+            out,
+            chosen,
+            quiet=json,
+            nonce=_nonce(nonce),
+            load_scale=load_scale,
+            load_agreed=tuple(yes_load or ()),
+        )
     report, package = _publish(run, out, who)
     code = _result(report, package, run.folder, json=json)
     if code is not ExitCode.OK:
@@ -175,6 +187,8 @@ def judge(
     baseline: Path | None = None,
     nonce: str | None = None,
     mode: str = "self-assessment",
+    load_scale: float = 1.0,
+    load_agreed: tuple[str, ...] = (),
 ) -> "Run":
     """Preflight and run; Ctrl-C closes the run folder before it goes up."""
     from dtc_cli.commands.doctor import print_check
@@ -197,6 +211,8 @@ def judge(
         fail_fast=fail_fast,
         baseline=baseline,
         mode=mode,
+        load_scale=load_scale,
+        load_agreed=load_agreed,
     )
     console.status(f"judging {len(run.plan.vectors)} vectors into {run.folder} (seed {seed})")
     _watched(run, len(run.plan.vectors))

@@ -8,6 +8,19 @@ from dtc_cli.core.model import Level
 from dtc_cli.errors import DtcError
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout; status goes to stderr.")]
+LoadScale = Annotated[
+    float,
+    typer.Option(
+        "--load-scale",
+        help="Share of the standard's load, for a trial; below 1 none passes.",
+        min=0.001,
+        max=1,
+    ),
+]
+LoadAgreed = Annotated[
+    list[str] | None,
+    typer.Option("--yes-load", help="Host, not this machine, whose owner agreed to a load; again for more."),
+]
 
 
 def level(text: str) -> Level:

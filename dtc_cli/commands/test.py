@@ -10,7 +10,7 @@ import typer
 
 from dtc_cli import console
 from dtc_cli.commands import baselines
-from dtc_cli.commands.options import Json
+from dtc_cli.commands.options import Json, LoadAgreed, LoadScale
 from dtc_cli.commands.options import level as level_named
 from dtc_cli.core.levels import UNDECIDED
 from dtc_cli.core.model import Outcome
@@ -30,6 +30,7 @@ Examples:
   dtc test --reference --select "DTC-P1-*,!strength:may"
   dtc test target.yaml --select failed:runs/20260101T120000Z-1a2b3c4d
   dtc test target.yaml --select phase:2 --fail-fast
+  dtc test target.yaml --select phase:performance --load-scale 0.01      a trial of the load suites
   dtc test target.yaml --select phase:2 --update-baseline known.yaml     list what fails now
   dtc test target.yaml --select phase:2 --baseline known.yaml            red only for what is not listed
 
@@ -63,6 +64,8 @@ def run_part(
     update_baseline: Annotated[
         Path | None, typer.Option(help="Write what fails now into this baseline; entries of others stay.")
     ] = None,
+    load_scale: LoadScale = 1.0,
+    yes_load: LoadAgreed = None,
     json: Json = False,
 ) -> None:
     """See HELP."""
@@ -93,6 +96,8 @@ def run_part(
             select=select,
             fail_fast=fail_fast,
             baseline=baseline,
+            load_scale=load_scale,
+            load_agreed=tuple(yes_load or ()),
         )
     report = reporting.build(run.folder)
     beside = known.beside(run.folder) if known else None

@@ -114,7 +114,7 @@ class MatrixLine(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit
     strength: Strength
     outcome: Outcome
     justification: str | None
-    """Why not applicable, not tested or blocked; None for the rest."""
+    """Why not applicable, not tested or blocked; what was measured where a load passed; None for the rest."""
     blocked_by: str | None
     started_at: str
     """RFC 3339, UTC."""

@@ -213,6 +213,7 @@ class RunSession:
     def begin(self, vector: Vector) -> None:
         """Events from now on belong to this vector."""
         self._judged = None
+        self.twin.remark = None
         self._started = (datetime.now(UTC), time.monotonic())
         self.twin.recorder.begin(vector.id)
         self.tell("started", vector=vector.id)
@@ -225,7 +226,9 @@ class RunSession:
 
     def end(self, vector: Vector) -> None:
         """Append the matrix line of this vector."""
-        outcome, justification, blocked_by, finding = self._judged or (Outcome.PASSED, None, None, None)
+        outcome, justification, blocked_by, finding = self._judged or (
+            Outcome.PASSED, self.twin.remark, None, None
+        )  # fmt: skip
         redact = self.twin.recorder.redactor.text
         span = self.twin.recorder.end()
         requirement = self._requirements[vector.requirement]

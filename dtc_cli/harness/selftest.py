@@ -31,6 +31,8 @@ NEEDED = {"DTC-P2-060": ("--quality-threshold", "0.8")}
 """Options without which the twin does not claim what a fault spoils."""
 MUTUAL = frozenset({"DTC-P3-082"})
 """Requirements that hold for a twin which asks its clients for certificates."""
+LOAD_SCALE = 0.01
+"""Of the load suites: a fault shows in a small load too, and the clean twin stays undecided there."""
 CLEAN = "none"
 """The name of the unspoilt twin in the matrix."""
 
@@ -118,8 +120,9 @@ def attempt(
     ):
         target = load_target(file)
         run = Run(
-            target, level_of(select, level) if select else level, out=Path(out), seed=seed, select=select
-        )
+            target, level_of(select, level) if select else level, out=Path(out), seed=seed, select=select,
+            load_scale=LOAD_SCALE,
+        )  # fmt: skip
         if judge is not None and run.plan.level.rank <= Level.SILVER.rank:
             judge.judge(run)
         else:

@@ -14,7 +14,7 @@ vector as blocked, with the id of the requirement to look at, when it cannot be 
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -35,7 +35,15 @@ from dtc_cli.harness.background import Scene, Watch
 from dtc_cli.harness.outcomes import Blocked, NotApplicable, NotTested, Tolerated, Violation
 from dtc_cli.harness.own_client import Part
 from dtc_cli.harness.twin import Twin
+from dtc_cli.load.refusal import LoadRefused
 from dtc_cli.paths import SUITES
+
+if TYPE_CHECKING:
+    # Without the extra `load` there are no such things at run time; suites import them for their types only.
+    from dtc_cli.load.crowd import Crowded
+    from dtc_cli.load.ingestion import Ingested
+    from dtc_cli.load.objectives import Verdict as LoadVerdict
+    from dtc_cli.load.result import Result as LoadResult
 
 __all__ = [
     "NOBODY",
@@ -46,7 +54,12 @@ __all__ = [
     "Blocked",
     "Case",
     "Credential",
+    "Crowded",
     "Handshake",
+    "Ingested",
+    "LoadRefused",
+    "LoadResult",
+    "LoadVerdict",
     "MqttLink",
     "NotApplicable",
     "NotTested",

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dtc_cli.clients.credentials import Credential, Credentials
 from dtc_cli.clients.documents import Document, Documents
@@ -37,6 +37,9 @@ from dtc_cli.harness.outcomes import NotTested
 from dtc_cli.harness.own_client import perform
 from dtc_cli.harness.programme import OwnRun
 from dtc_cli.harness.scratch import Scratch
+
+if TYPE_CHECKING:
+    from dtc_cli.load.port import Load
 
 
 class Twin:
@@ -67,6 +70,9 @@ class Twin:
         self.documents = self._open_documents()
         self.validator = self._open_validator()
         self.background = Background(self._scene, self._track("background"))
+        self._load_terms: Mapping[str, Any] = run.get("load") or {}
+        self.remark: str | None = None
+        """What the present vector measured: a passed vector says it in its line of the matrix."""
 
     @property
     def rest(self) -> Rest:
@@ -122,6 +128,29 @@ class Twin:
         if "rest" not in self.doors:
             raise NotTested("the target file has no rest.base_url")
         return Http2(self.doors["rest"], self.credentials, self._track("http2"), self.target.timeout_s)
+
+    @cached_property
+    def load(self) -> "Load":
+        """The load port.
+
+        Raises:
+            NotTested: without the extra that it needs, or when the target file has no `rest:` section.
+        """
+        if self._rest is None:
+            raise NotTested("the target file has no rest.base_url")
+        try:
+            from dtc_cli.load.port import Load
+        except ImportError as problem:
+            raise NotTested(f'loading needs an extra: pip install "dtc[load]" ({problem})') from problem
+        return Load(
+            self.target,
+            self.credentials,
+            self._track("load"),
+            scale=float(self._load_terms.get("scale", 1.0)),
+            agreed=tuple(self._load_terms.get("agreed", ())),
+            plan=self.journal.plan,
+            done=self.journal.done,
+        )
 
     @property
     def doors(self) -> dict[str, Door]:

@@ -138,22 +138,35 @@ def prepared(target: Target, wish: Wish, out: Path) -> Iterator[Prepared]:
         ) from problem
     finally:
         recorder.close()
+    traffic, data = requests(target, city, agreed, credentials)
+    yield Prepared(target, aim(target), traffic, data, folder, run, started, redactor, agreed)
+
+
+def aim(target: Target) -> fleet.Address:
+    """Where the requests go."""
+    parts = urllib.parse.urlsplit(target.base_url or "")
+    tls = parts.scheme == "https"
+    return fleet.Address(parts.hostname or "", parts.port or (443 if tls else 80), tls, target.ca)
+
+
+def requests(
+    target: Target, city: scenario.City, agreed: Terms, credentials: Credentials
+) -> tuple[Traffic, dict[str, int]]:
+    """The requests of a load with the usual key, and what they were made from."""
     key = credentials.role(credentials.usual).headers
+    base_url = target.base_url or ""
     routes = scenario.routes(
         city, base_url=base_url, city_id=target.city, headers=key, mix=agreed.mix, seed=agreed.seed
     )
-    parts = urllib.parse.urlsplit(base_url)
-    tls = parts.scheme == "https"
-    address = fleet.Address(parts.hostname or "", parts.port or (443 if tls else 80), tls, target.ca)
     data = {"objects": len(city.objects), "places": len(city.places), "sensors": len(city.sensors)}
-    yield Prepared(target, address, mix(routes, agreed.seed), data, folder, run, started, redactor, agreed)
+    return mix(routes, agreed.seed), data
 
 
 def run(ready: Prepared, tell: Tell, *, stop_on_errors: bool = True) -> Result:
     """Load the target as agreed, judge, and keep the result in the folder of the run."""
     agreed = ready.terms
     schedule = Schedule.constant(agreed.rate, agreed.duration_s, warmup_s=agreed.warmup_s)
-    outcome = _send(ready, schedule, _watch(tell, stop_on_errors=stop_on_errors))
+    outcome = _send(ready, schedule, watch(tell, stop_on_errors=stop_on_errors))
     made = result.make(
         run=ready.run,
         started=ready.started,
@@ -205,11 +218,15 @@ def measure(ready: Prepared, rate: float) -> search.Try:
 
 
 def _send(ready: Prepared, schedule: Schedule, tell: Tell) -> Outcome:
-    agreed = ready.terms
+    return offer(ready.address, ready.traffic, ready.terms, schedule, tell)
+
+
+def offer(address: fleet.Address, traffic: Traffic, agreed: Terms, schedule: Schedule, tell: Tell) -> Outcome:
+    """Send a schedule of requests on these terms."""
     return fleet.run(
-        ready.address,
+        address,
         schedule,
-        ready.traffic,
+        traffic,
         workers=agreed.workers,
         lanes=agreed.lanes,
         timeout_s=agreed.timeout_s,
@@ -218,11 +235,11 @@ def _send(ready: Prepared, schedule: Schedule, tell: Tell) -> Outcome:
     )
 
 
-def _watch(tell: Tell, *, stop_on_errors: bool) -> Tell:
+def watch(tell: Tell, *, stop_on_errors: bool = True) -> Tell:
     """Stop when more than half of the answers fail for some seconds: the target has had enough."""
     bad = 0
 
-    def watch(instant: Instant) -> str:
+    def judge(instant: Instant) -> str:
         nonlocal bad
         wanted = tell(instant)
         bad = bad + 1 if instant.done and instant.errors > STOP_ERROR_SHARE * instant.done else 0
@@ -230,4 +247,4 @@ def _watch(tell: Tell, *, stop_on_errors: bool) -> Tell:
             return f"more than {STOP_ERROR_SHARE:.0%} of the requests failed for {bad} s"
         return wanted
 
-    return watch
+    return judge

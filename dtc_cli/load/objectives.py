@@ -11,6 +11,10 @@ from dtc_cli.errors import DtcError
 from dtc_cli.load.outcome import Outcome
 
 PROFILES = Path(__file__).parent / "profiles"
+TICK_MS = 1.0
+"""By which a latency may read too long: the generator's event loop wakes each millisecond."""
+DIGITS = 0.001
+"""Relative width of a bucket of the histograms."""
 SERVED = 0.999
 """Share of the offered requests that a target which keeps up has answered well when the window ends."""
 
@@ -70,6 +74,13 @@ class Verdict(msgspec.Struct, frozen=True):
     why: str
     requirement: str
     clause: str
+    error: str = ""
+    """By how much the value may be off, in words."""
+
+
+def error_ms(value: float) -> float:
+    """Milliseconds by which a measured latency may be too long; too short it is by a bucket at most."""
+    return TICK_MS + DIGITS * value
 
 
 def names() -> tuple[str, ...]:
@@ -122,6 +133,9 @@ def _judge(objective: Objective, outcome: Outcome, wrong: int, checked: int, *, 
         why,
         objective.requirement,
         objective.clause,
+        f"-{error_ms(value):.1f}/+{DIGITS * value:.1f} ms"
+        if value is not None and objective.metric.endswith("_ms")
+        else "",
     )
 
 
@@ -168,4 +182,6 @@ def _limits(objective: Objective, outcome: Outcome, value: float) -> str:
         percentile = float(objective.metric.removeprefix("p").removesuffix("_ms"))
         if summary is not None and summary.count * (100 - percentile) < 100:
             return f"{summary.count} answers are too few for a {percentile:g}th percentile"
+        if not objective.met(value) and objective.met(value - error_ms(value)):
+            return f"it is as near to the bound as the method is exact ({error_ms(value):.1f} ms)"
     return ""

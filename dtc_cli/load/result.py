@@ -14,6 +14,7 @@ from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
 from dtc_cli.load import objectives, truth
 from dtc_cli.load.health import Host
+from dtc_cli.load.histogram import Histogram
 from dtc_cli.load.lanes import Sample
 from dtc_cli.load.objectives import Objective, Verdict
 from dtc_cli.load.outcome import Outcome
@@ -57,6 +58,50 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
     findings: Findings
     verdicts: tuple[Verdict, ...]
 
+    def verdict(self, name: str) -> Verdict:
+        """The verdict of an objective.
+
+        Raises:
+            KeyError: when the profile has none of that name.
+        """
+        return next((one for one in self.verdicts if one.name == name), None) or _unknown(name)
+
+    def saturated(self) -> "Result":
+        """The same measurement by a generator that was the limit, judged: nothing may be decided by it."""
+        health = msgspec.structs.replace(self.outcome.health, reasons=("the generator was the limit",))
+        return judge(
+            msgspec.structs.replace(self, outcome=msgspec.structs.replace(self.outcome, health=health))
+        )
+
+    def stalled(self, seconds: float) -> "Result":
+        """The same measurement of a target that stood still once for so long, judged as if not scaled.
+
+        Each request that was due meanwhile has waited for the rest of the standstill.
+        """
+        total = Histogram.of(self.outcome.total)
+        waiting = max(1, int(self.outcome.offered_per_s * seconds))
+        total.record(int(1e6 * seconds * (waiting - number) / waiting) for number in range(waiting))
+        outcome = msgspec.structs.replace(
+            self.outcome,
+            total=total.summary(),
+            health=msgspec.structs.replace(self.outcome.health, reasons=()),
+        )
+        terms = msgspec.structs.replace(self.terms, scaled="")
+        return judge(msgspec.structs.replace(self, outcome=outcome, terms=terms))
+
+    @property
+    def gaps(self) -> tuple[str, ...]:
+        """What a benchmark must record and this one does not (DTC-PERF-008)."""
+        total, host = self.outcome.total, self.host
+        recorded = {
+            "p50, p95 and p99": all(total.at(point) is not None for point in ("p50", "p95", "p99")),
+            "throughput": self.outcome.offered_per_s > 0,
+            "error rate": total.count > 0,
+            "host": bool(host.system and host.cores),
+            "data set": bool(self.data),
+        }
+        return tuple(name for name, there in recorded.items() if not there)
+
     @property
     def exit_code(self) -> ExitCode:
         """1 when a bound is broken, 6 when one could not be decided, else 0."""
@@ -64,6 +109,10 @@ class Result(msgspec.Struct, frozen=True, kw_only=True):
         if "failed" in outcomes:
             return ExitCode.NOT_CONFORMANT
         return ExitCode.INCOMPLETE if "inconclusive" in outcomes else ExitCode.OK
+
+
+def _unknown(name: str) -> Verdict:
+    raise KeyError(name)
 
 
 def make(
@@ -135,11 +184,16 @@ def read(folder: Path) -> Result:
             why=str(problem),
             hint="give the folder that dtc load named, below runs/",
         ) from problem
+    return judge(msgspec.structs.replace(kept, findings=findings))
+
+
+def judge(made: Result) -> Result:
+    """The result with verdicts that follow from what it holds."""
     verdicts = objectives.judge(
-        kept.terms.objectives,
-        kept.outcome,
-        wrong=findings.wrong,
-        checked=findings.checked,
-        scaled=bool(kept.terms.scaled),
+        made.terms.objectives,
+        made.outcome,
+        wrong=made.findings.wrong,
+        checked=made.findings.checked,
+        scaled=bool(made.terms.scaled),
     )
-    return msgspec.structs.replace(kept, findings=findings, verdicts=verdicts)
+    return msgspec.structs.replace(made, verdicts=verdicts)
