@@ -12,7 +12,20 @@ import typer
 from typer.exceptions import Abort, TyperException
 
 from dtc_cli import __version__, console
-from dtc_cli.commands import attest, badge, case, certificate, certs, ci, keys, load, migrate, registry, trust
+from dtc_cli.commands import (
+    attest,
+    badge,
+    case,
+    certificate,
+    certs,
+    ci,
+    keys,
+    load,
+    load_live,
+    migrate,
+    registry,
+    trust,
+)
 from dtc_cli.commands.audit import audit
 from dtc_cli.commands.bundle import bundle
 from dtc_cli.commands.certify import certify
@@ -58,6 +71,8 @@ app.command()(audit)
 app.command()(validate)
 app.command()(requirements)
 app.command()(selftest)
+for many in load_live.COMMANDS:
+    load.app.command()(many)
 app.add_typer(load.app, name="load")
 app.command()(bundle)
 app.add_typer(migrate.app, name="migrate")

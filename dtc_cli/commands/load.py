@@ -236,7 +236,7 @@ def _ready(
     target: Path | None, wish: "Wish", out: Path, named: list[str] | None, *, reference: bool
 ) -> "Iterator[Prepared]":
     """The target of the command line, allowed, explored and ready."""
-    _need_extra()
+    need_extra()
     from dtc_cli.core.target import load
     from dtc_cli.harness.reference import running
     from dtc_cli.load import conduct, guard
@@ -255,7 +255,12 @@ def _ready(
         yield ready
 
 
-def _need_extra() -> None:
+def need_extra() -> None:
+    """Make sure that the extra is there.
+
+    Raises:
+        DtcError: `extra-missing` when it is not.
+    """
     try:
         import hdrh.histogram  # noqa: F401 - whether the extra is there
     except ImportError as problem:

@@ -13,6 +13,7 @@ BUSY = 0.9
 """Share of a core above which a worker is held to be the limit."""
 BUSY_SECONDS = 0.2
 """Share of the seconds of a run that may be above it."""
+LATE = "requests went out"
 LATE_MS = 10.0
 """Lateness at the 99th percentile above which latencies are those of the generator."""
 SENT_SHARE = 0.99
@@ -33,6 +34,11 @@ class Health(msgspec.Struct, frozen=True):
     looked_at: int
     reasons: tuple[str, ...]
     """Why the generator, not the target, was the limit; empty when it was not."""
+
+    @property
+    def only_late(self) -> bool:
+        """Requests went out late, but there was a core and all of them went out."""
+        return all(reason.startswith(LATE) for reason in self.reasons)
 
     @property
     def saturated(self) -> bool:
@@ -62,7 +68,7 @@ def judge(*, due: int, late: Histogram, seconds: Sequence[tuple[float, float]], 
     p99 = summary.at("p99")
     if p99 is not None and p99 > LATE_MS:
         reasons.append(
-            f"requests went out {p99:.1f} ms late at the 99th percentile (limit {LATE_MS:g} ms): the machine "
+            f"{LATE} {p99:.1f} ms late at the 99th percentile (limit {LATE_MS:g} ms): the machine "
             "had no core free for the generator"
         )
     if summary.count < SENT_SHARE * due:

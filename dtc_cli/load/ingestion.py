@@ -40,6 +40,8 @@ class Ingested(msgspec.Struct, frozen=True, kw_only=True):
     accepted: dict[str, int]
     refused: dict[str, int]
     """Readings that were not accepted, by door and reason."""
+    rounds: int
+    """Readings of each sensor."""
     interval_s: float
     """In which one reading of each sensor was to be submitted."""
     took_s: float
@@ -111,6 +113,7 @@ def run(
         sent=dict(Counter(reading.door for reading in readings)),
         accepted=dict(Counter(r.door for r, ok in zip(readings, submitted.accepted, strict=True) if ok)),
         refused=submitted.refused,
+        rounds=rounds,
         interval_s=interval_s,
         took_s=round(submitted.took_s, 2),
         latency=submitted.latency,

@@ -15,6 +15,8 @@ TICK_MS = 1.0
 """By which a latency may read too long: the generator's event loop wakes each millisecond."""
 DIGITS = 0.001
 """Relative width of a bucket of the histograms."""
+LATE_SHARE = 0.1
+"""Of a latency's bound, by which the generator may be late."""
 SERVED = 0.999
 """Share of the offered requests that a target which keeps up has answered well when the window ends."""
 
@@ -168,12 +170,24 @@ def _decide(objective: Objective, outcome: Outcome, value: float | None, *, scal
     return "passed", ""
 
 
+def _exact_enough(objective: Objective, outcome: Outcome) -> bool:
+    """Whether the generator was late and nothing else, by so little that it cannot matter for this bound."""
+    bound = objective.below or objective.at_most or 0.0
+    late = outcome.health.late.at("p99")
+    return (
+        objective.metric.endswith("_ms")
+        and outcome.health.only_late
+        and late is not None
+        and late <= LATE_SHARE * bound
+    )
+
+
 def _limits(objective: Objective, outcome: Outcome, value: float) -> str:
     """Why a value decides nothing; empty when it does."""
     if objective.metric == "wrong_answers" and not objective.met(value):
         # An answer that is not true is that also when the generator was late.
         return ""
-    if outcome.health.saturated:
+    if outcome.health.saturated and not _exact_enough(objective, outcome):
         return "; ".join(outcome.health.reasons)
     if outcome.stopped and objective.met(value):
         return f"stopped: {outcome.stopped}"

@@ -87,12 +87,15 @@ class Load:
         )
         return conduct.terms(wish)
 
-    def offer(self, rest: Rest, profile: str, *, share: float = 1.0, seconds: float | None = None) -> Result:
+    def offer(
+        self, rest: Rest, profile: str, *, now: datetime, share: float = 1.0, seconds: float | None = None
+    ) -> Result:
         """Offer a profile's requests and judge what came.
 
         Args:
             rest: to learn what the city holds.
             profile: `standard` or `queries`.
+            now: the present on the target's clock.
             share: of the profile's rate.
             seconds: measured part, in place of the profile's.
 
@@ -101,7 +104,7 @@ class Load:
         """
         agreed = self.terms(profile, share, seconds)
         try:
-            city = scenario.explore(rest, mix=agreed.mix)
+            city = scenario.explore(rest, mix=agreed.mix, now=now)
         except DtcError as problem:
             raise LoadRefused(problem.what) from problem
         asked = {"profile": profile, "rate": agreed.rate, "seconds": agreed.duration_s, "mix": agreed.mix}
@@ -203,7 +206,7 @@ class Load:
                 hold_s=seconds,
                 rate=OPEN_PER_S,
                 keep_alive_s=KEEP_ALIVE_S,
-                broadcasts=[self._broadcast(sensor, parameters, number) for number in (1, 2)],
+                broadcasts=[self.broadcast(sensor, parameters, number) for number in (1, 2)],
             )
             return msgspec.json.encode(made)
 
@@ -277,9 +280,22 @@ class Load:
             )  # fmt: skip
         return found
 
-    def _broadcast(
+    def register(self, body: Mapping[str, Any], count: int) -> list[str]:
+        """Register sensors, which stay until `clear`; their ids. Not recorded: for commands."""
+        site = self.site()
+        answers = bulk.send(site.address, [site.wire("POST", "/sensors", body)] * count)
+        ids = [name for one in answers if (name := ingestion.created(one)) is not None]
+        self._sensors += ids
+        return ids
+
+    def adopt(self, ids: Sequence[str]) -> None:
+        """Take charge of sensors: `clear` removes them."""
+        self._sensors += ids
+
+    def broadcast(
         self, sensor: str, measurement: Mapping[str, Any], number: int
     ) -> tuple[bytes, Callable[[], None]]:
+        """The bytes by which the n-th message is known, and what sends it: a reading of the sensor."""
         value = 21 + number / 1024  # exact in every representation, and nobody else's
 
         def send() -> None:

@@ -45,8 +45,13 @@ class City(msgspec.Struct, frozen=True):
     until: str
 
 
-def explore(rest: Rest, *, mix: str) -> City:
+def explore(rest: Rest, *, mix: str, now: datetime | None = None) -> City:
     """Read ids and places of the city, in pages.
+
+    Args:
+        rest: the target.
+        mix: what will be asked.
+        now: the present; the series are those of the 24 hours before it.
 
     Raises:
         DtcError: `load-data` when the city holds nothing to ask for.
@@ -58,7 +63,7 @@ def explore(rest: Rest, *, mix: str) -> City:
         for entry in objects
         if (place := _place(entry.get("geometry"))) is not None
     )
-    until = datetime.now(UTC)
+    until = (now or datetime.now(UTC)).astimezone(UTC)
     since = (until - timedelta(hours=SERIES_HOURS)).strftime("%Y-%m-%dT%H:%M:%SZ")
     ends = until.strftime("%Y-%m-%dT%H:%M:%SZ")
     sensors: list[tuple[str, int]] = []

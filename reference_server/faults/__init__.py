@@ -6,10 +6,10 @@ A fault replaces a function of the server by one that is wrong in one way, befor
 
 from collections.abc import Iterable, Mapping
 
-from reference_server.faults import phase1, phase2, phase3_mqtt, phase3_stream, security
+from reference_server.faults import performance, phase1, phase2, phase3_mqtt, phase3_stream, security
 from reference_server.faults.fault import Fault
 
-PHASES = (phase1, phase2, phase3_mqtt, phase3_stream, security)
+PHASES = (phase1, phase2, phase3_mqtt, phase3_stream, performance, security)
 FAULTS: Mapping[str, Fault] = {one.id: one for phase in PHASES for one in phase.faults()}
 
 

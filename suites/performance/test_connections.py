@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.late
 
 LOST = 0.001  # DTC-PERF-004
+NEAR = 0.8
+"""Share of a process's descriptors beyond which a target on this machine ran out of those."""
 
 
 @verifies("DTC-PERF-004", hazard="load")
@@ -22,7 +24,8 @@ def test_so_many_connections_are_held(twin: Twin, loads: Loads) -> None:
         raise NotTested(f"inconclusive: {'; '.join(made.limits.words)}; {words(made)}")
     wanted = made.limits.wanted
     if made.opened < wanted * (1 - LOST):
-        if made.same_machine and made.limits.per_process < CONNECTIONS:
+        least = NEAR * made.limits.per_process
+        if made.same_machine and made.limits.per_process < CONNECTIONS and made.opened > least:
             raise NotTested(
                 f"inconclusive: the target stands on this machine, which gives a process "
                 f"{made.limits.per_process} descriptors; {words(made)}"

@@ -57,6 +57,17 @@ def test_a_saturated_generator_decides_nothing() -> None:
     assert {judge(goal, slow) for goal in (LATENCY, RATE, ERRORS)} == {"inconclusive"}
 
 
+def test_lateness_matters_by_the_bound() -> None:
+    slow = Objective(name="series", metric="p95_ms", below=500)
+    assert judge(slow, outcome(late_us=20_000, latency_us=700_000)) == "failed"
+    assert judge(slow, outcome(late_us=60_000, latency_us=700_000)) == "inconclusive"
+
+
+def test_a_value_as_near_as_the_method_is_exact_decides_nothing() -> None:
+    assert judge(LATENCY, outcome(latency_us=100_500)) == "inconclusive"
+    assert judge(LATENCY, outcome(latency_us=102_000)) == "failed"
+
+
 def test_a_wrong_answer_is_wrong_also_when_the_generator_was_late() -> None:
     assert judge(TRUTH, outcome(late_us=50_000), wrong=1) == "failed"
     assert judge(TRUTH, outcome(late_us=50_000)) == "inconclusive"

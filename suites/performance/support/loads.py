@@ -123,7 +123,8 @@ class Loads:
         for one in chosen:
             if one.outcome != "passed":
                 why = one.why if one.outcome == "inconclusive" else self.scaled or one.why
-                raise NotTested(f"{one.outcome}: {why}; {words}; {describe(made)}")
+                begins = "inconclusive: " if one.outcome == "inconclusive" else ""
+                raise NotTested(f"{begins}{why}; {words}; {describe(made)}")
         self.twin.remark = f"{words}; {describe(made)}"
 
     def refused_by_limiter(self, made: "LoadResult") -> None:
@@ -152,9 +153,8 @@ class Loads:
         return " ".join(part for part in parts if part)
 
     def _offer(self, profile: str, *, share: float = 1.0, seconds: float | None = None) -> "LoadResult":
-        return self._loaded(
-            lambda: self.twin.load.offer(self.twin.rest, profile, share=share, seconds=seconds)
-        )
+        load, rest, now = self.twin.load, self.twin.rest, self.twin.clock.now()
+        return self._loaded(lambda: load.offer(rest, profile, now=now, share=share, seconds=seconds))
 
     def _ingest(self, full: int) -> "Ingested":
         self.twin.need_hazard("write")
