@@ -180,7 +180,7 @@ def attempts(
         one = waiting.get_nowait()
         (loaded if one[1] is not None and one[1].requirement.startswith(LOADED) else others).put(one)
     cores = max(1, os.cpu_count() or 1)
-    # What shows under load only is judged alone, after the others: a generator without a core decides nothing.
+    # What shows under load only is judged alone, after the others: a generator needs a core of its own.
     for part, workers in ((others, cores), (loaded, 1)):
         for name, made in _judged(part, workers, full=full, clean_level=clean_level):
             if record is not None:
