@@ -1,5 +1,6 @@
 """From a path or an address to the reader of its format."""
 
+import re
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -48,6 +49,24 @@ def _citygml(path: str, **options: Any) -> Source:
     return CityGmlSource(path, **options)
 
 
+def _osm(path: str, **options: Any) -> Source:
+    from dtc_cli.migrate.sources.osm import OsmSource
+
+    return OsmSource(path, **options)
+
+
+def _cityjson(path: str, **options: Any) -> Source:
+    from dtc_cli.migrate.sources.cityjson import CityJsonSource
+
+    return CityJsonSource(path, **options)
+
+
+def _gtfs(path: str, **options: Any) -> Source:
+    from dtc_cli.migrate.sources.gtfs import GtfsSource
+
+    return GtfsSource(path, **options)
+
+
 READERS: Mapping[str, Callable[..., Source]] = {
     **dict.fromkeys(
         (
@@ -60,6 +79,9 @@ READERS: Mapping[str, Callable[..., Source]] = {
     "xlsx": _csv,
     "featureserver": _featureserver,
     "citygml": _citygml,
+    "cityjson": _cityjson,
+    "osm": _osm,
+    "gtfs": _gtfs,
 }  # fmt: skip
 """Format to the function that opens it. A new format is a line here."""
 
@@ -88,6 +110,8 @@ def open_source(
         raise source_error(
             f"the format {chosen} is not known", where=path, hint="one of: " + ", ".join(sorted(READERS))
         )
+    if "://" not in path and Path(path).suffix.lower() in (".zip", ".kmz", ".xlsx"):
+        _members(Path(path))
     if chosen in MARKED_UP and "://" not in path and Path(path).is_file():
         from dtc_cli.migrate.sources.markup import guard_file
 
@@ -109,6 +133,8 @@ def detect(path: str) -> str:
             f"there is no source {path}", where=path, hint="give a file, a .gdb folder or a URL"
         )
     suffix = place.suffix.lower()
+    if place.is_dir() and (place / "stops.txt").is_file():
+        return "gtfs"
     if place.is_dir() and suffix != ".gdb":
         raise source_error(
             f"{path} is a folder", where=path, hint="give one of the files in it; a .gdb folder is a source"
@@ -117,6 +143,8 @@ def detect(path: str) -> str:
         raise source_error(f"{path} is empty", where=path, why="it has no bytes")
     if suffix in (".zip",):
         return _by_archive(place)
+    if suffix in (".jsonl", ".ndjson") and b'"CityJSON"' in _head(place):
+        return "cityjson"
     if suffix in (".json", ".geojson", ".xml", ".gml"):
         return _by_content(place, SUFFIXES.get(suffix))
     if suffix in SUFFIXES:
@@ -147,7 +175,12 @@ def _by_address(path: str) -> str:
     )
 
 
-def _by_archive(place: Path) -> str:
+def _members(place: Path) -> list[str]:
+    """The names in an archive.
+
+    Raises:
+        DtcError: for one that is broken, a bomb, or leads out of itself.
+    """
     try:
         with zipfile.ZipFile(place) as archive:
             members = archive.infolist()
@@ -163,7 +196,24 @@ def _by_archive(place: Path) -> str:
             why="that is out of proportion to its size, as in an archive made to fill a disk",
             hint="unpack it yourself where you trust it, and give the file inside",
         )
-    names = [one.filename.lower() for one in members]
+    astray = next((one.filename for one in members if _leads_out(one.filename)), None)
+    if astray is not None:
+        raise source_error(
+            f"{place.name} holds a file that would lead out of it",
+            where=str(place),
+            why=f"its name is {astray[:100]!r}",
+            hint="nobody packs data so; unpack it yourself where you trust it",
+        )
+    return [one.filename for one in members]
+
+
+def _leads_out(name: str) -> bool:
+    plain = name.replace("\\", "/")
+    return plain.startswith("/") or ".." in plain.split("/") or plain[1:2] == ":" or "\x00" in plain
+
+
+def _by_archive(place: Path) -> str:
+    names = [name.lower() for name in _members(place)]
     if any(name.rstrip("/").endswith(".gdb") or ".gdb/" in name for name in names):
         return "filegdb"
     if any(name.rpartition("/")[2] == "stops.txt" for name in names):
@@ -179,9 +229,23 @@ def _by_archive(place: Path) -> str:
     )
 
 
-def _by_content(place: Path, fallback: str | None) -> str:
+def _head(place: Path) -> bytes:
     with place.open("rb") as stream:
-        head = stream.read(65536)
+        return stream.read(65536)
+
+
+def _is_cityjson(place: Path, head: bytes) -> bool:
+    """The type may stand behind everything else; GeoJSON never has `CityObjects`."""
+    with place.open("rb") as stream:
+        stream.seek(max(0, place.stat().st_size - 65536))
+        text = head + stream.read()
+    return b'"CityObjects"' in text or re.search(rb'"type"\s*:\s*"CityJSON', text) is not None
+
+
+def _by_content(place: Path, fallback: str | None) -> str:  # noqa: PLR0911 - one per sign
+    head = _head(place)
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"{" and _is_cityjson(place, head):
+        return "cityjson"
     if b"opengis.net/citygml" in head:
         return "citygml"
     if b"<osm" in head[:2000]:
@@ -189,8 +253,6 @@ def _by_content(place: Path, fallback: str | None) -> str:
     if head.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] == b"<":
         return "gml"
     for marks, name in (
-        ((b'"CityJSONFeature"',), "cityjson"),
-        ((b'"CityJSON"',), "cityjson"),
         ((b'"Topology"',), "topojson"),
         ((b'"overpass', b'"osm3s"'), "osm"),
         ((b'"esriGeometry', b'"spatialReference"', b'"esriFieldType'), "esrijson"),

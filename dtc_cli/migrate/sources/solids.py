@@ -84,6 +84,20 @@ class Surfaces:
             if len(numbers) >= size:
                 self._points.append(self._turned(np.array(numbers[:size]).reshape(1, size))[0])
 
+    def put(self, level: int, kind: str | None, rings: Rings) -> None:
+        """Take one surface that is known by its rings."""
+        self._count += 1
+        self._levels.setdefault(level, {})[f"\x00{self._count}"] = (kind, rings)
+
+    def put_line(self, level: int, points: Any) -> None:
+        """Take one line."""
+        if len(points) >= 2:
+            self._lines.setdefault(level, []).append(self._turned(points.copy()))
+
+    def put_point(self, point: Any) -> None:
+        """Take one point."""
+        self._points.append(self._turned(point.reshape(1, -1).copy())[0])
+
     @staticmethod
     def rings(polygon: Any) -> Rings:
         """The rings of a polygon, exterior first, as (numbers, numbers per position).
