@@ -1,4 +1,4 @@
-"""OGC API Features: collections read page by page along their `next` links, counted where the service counts."""
+"""OGC API Features: collections read page by page along their `next` links, with counts checked."""
 
 import hashlib
 from collections.abc import Iterator
@@ -24,7 +24,7 @@ class OapifSource:
         format: always `oapif`.
         encoding: not used; JSON is UTF-8.
         token_env: environment variable with the credential.
-        token_header: header that carries it.
+        auth_header: header that carries it.
         page: records per request.
         patience_s: how long a failing request is repeated.
     """
@@ -38,7 +38,7 @@ class OapifSource:
         format: str = "oapif",
         encoding: str | None = None,
         token_env: str | None = None,
-        token_header: str = "Authorization",
+        auth_header: str = "Authorization",
         page: int = LIMIT,
         patience_s: float = 30.0,
     ) -> None:
@@ -46,7 +46,7 @@ class OapifSource:
         base, _, rest = path.partition("?")[0].rstrip("/").partition("/collections")
         self._only = rest.strip("/").partition("/")[0] or None
         self._base, self._page = base, page
-        self._web = Web(path, token_env=token_env, header=token_header, patience_s=patience_s)
+        self._web = Web(path, token_env=token_env, header=auth_header, patience_s=patience_s)
         self._known: list[Layer] | None = None
 
     def layers(self) -> list[Layer]:
@@ -114,10 +114,7 @@ class OapifSource:
         except DtcError:
             return []
         properties = found.get("properties") if isinstance(found, dict) else None
-        return [
-            str(one) for one, what in (properties or {}).items()
-            if not (isinstance(what, dict) and ("geojson" in str(what.get("$ref", "")) or "geometry" in str(what.get("format", ""))))
-        ]  # fmt: skip
+        return [str(one) for one, what in (properties or {}).items() if not _is_geometry(what)]
 
     def _items(self, name: str, limit: int) -> Iterator[Item]:
         url: str | None = self._address(name)
@@ -149,6 +146,12 @@ class OapifSource:
                 pages.add(url)
 
 
+def _is_geometry(what: Any) -> bool:
+    if not isinstance(what, dict):
+        return False
+    return "geojson" in str(what.get("$ref", "")) or "geometry" in str(what.get("format", ""))
+
+
 def _next(page: dict[str, Any]) -> str | None:
     return next((str(one["href"]) for one in page.get("links") or () if one.get("rel") == "next"), None)
 
@@ -156,7 +159,9 @@ def _next(page: dict[str, Any]) -> str | None:
 def _item(feature: Any, place: int) -> Item:
     """A record of a GeoJSON feature."""
     if not isinstance(feature, dict):
-        return Item(fid=str(place), row={"value": str(feature)[:1000]}, problem=("bad-row", "it is no feature"))
+        return Item(
+            fid=str(place), row={"value": str(feature)[:1000]}, problem=("bad-row", "it is no feature")
+        )
     key = feature.get("id")
     row = {"feature_id": None if key is None else str(key), **(feature.get("properties") or {})}
     fid = str(place) if key is None else str(key)
@@ -170,5 +175,3 @@ def _item(feature: Any, place: int) -> Item:
     except (shapely.errors.ShapelyError, TypeError, ValueError) as problem:
         row["geometry"] = orjson.dumps(geometry)[:100_000].decode("utf-8", "ignore")
         return Item(fid=fid, row=row, problem=("unparseable-geometry", str(problem)[:200]))
-
-

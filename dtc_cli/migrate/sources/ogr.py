@@ -37,6 +37,7 @@ class OgrSource:
         self._raw = need("pyogrio.raw", what=f"reading {format}")
         need("pyarrow", what=f"reading {format}")
         self._chosen = encoding
+        self._uncounted: set[str] = set()
         self._staged: tempfile.TemporaryDirectory[str] | None = None
         self._encoding = self._find_encoding()
         self._open = self._staging(Path(path)) if "://" not in path else path
@@ -63,7 +64,8 @@ class OgrSource:
         """See `Source`. The careful way reads without Arrow."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            if careful:
+            # Where GDAL cannot count, its Arrow stream may end at a fault without a word; this way tells.
+            if careful or layer in self._uncounted:
                 yield from self._slow(layer, start, size, None)
                 return
             yield from self._fast(layer, start, size)
@@ -138,6 +140,8 @@ class OgrSource:
             for one, kind in zip(info["fields"], info["ogr_types"], strict=True)
         ]
         count = int(info["features"])
+        if count < 0:
+            self._uncounted.add(name)
         guess, notes = self._encoding, self._notes(info)
         return Layer(
             name=name,
@@ -157,6 +161,8 @@ class OgrSource:
 
     def _notes(self, info: dict[str, Any]) -> tuple[str, ...]:
         notes = []
+        if self.format == "dxf" and not _has_end(Path(self._path)):
+            notes.append("the drawing is cut off: its end mark is missing, and what stood before it may be")
         if self._staged is not None and self.format == "shapefile":
             notes.append("the index (.shx) is missing; it was rebuilt on a copy")
         if self._encoding is not None and self._encoding.confidence < 0.6:
@@ -254,6 +260,15 @@ class OgrSource:
             why=_sentence(str(problem)),
             hint="is the file whole, and is it of this format? `format:` of the source overrides the guess",
         )
+
+
+def _has_end(path: Path) -> bool:
+    """Whether a drawing ends as one does; names in archives are not looked at."""
+    if not path.is_file() or path.suffix.lower() != ".dxf":
+        return True
+    with path.open("rb") as stream:
+        stream.seek(max(0, path.stat().st_size - 256))
+        return b"EOF" in stream.read()
 
 
 def _listed(values: Any) -> list[Any]:

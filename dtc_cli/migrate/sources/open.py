@@ -67,6 +67,18 @@ def _gtfs(path: str, **options: Any) -> Source:
     return GtfsSource(path, **options)
 
 
+def _oapif(path: str, **options: Any) -> Source:
+    from dtc_cli.migrate.sources.oapif import OapifSource
+
+    return OapifSource(path, **options)
+
+
+def _wfs(path: str, **options: Any) -> Source:
+    from dtc_cli.migrate.sources.wfs import WfsSource
+
+    return WfsSource(path, **options)
+
+
 READERS: Mapping[str, Callable[..., Source]] = {
     **dict.fromkeys(
         (
@@ -78,6 +90,8 @@ READERS: Mapping[str, Callable[..., Source]] = {
     "csv": _csv,
     "xlsx": _csv,
     "featureserver": _featureserver,
+    "oapif": _oapif,
+    "wfs": _wfs,
     "citygml": _citygml,
     "cityjson": _cityjson,
     "osm": _osm,
@@ -116,7 +130,17 @@ def open_source(
         from dtc_cli.migrate.sources.markup import guard_file
 
         guard_file(Path(path))
-    return READERS[chosen](path, format=chosen, encoding=encoding, **(options or {}))
+    try:
+        return READERS[chosen](path, format=chosen, encoding=encoding, **(options or {}))
+    except TypeError as problem:
+        unknown = re.search(r"unexpected keyword argument '(\w+)'", str(problem))
+        if unknown is None:
+            raise
+        raise source_error(
+            f"the format {chosen} has no option {unknown[1]}",
+            where=path,
+            hint="docs/migrate-sources.md has them",
+        ) from problem
 
 
 def detect(path: str) -> str:

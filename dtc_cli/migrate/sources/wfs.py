@@ -31,7 +31,7 @@ class WfsSource:
         types: feature types to read, all without.
         sort_by: property that pages are sorted by.
         token_env: environment variable with the credential.
-        token_header: header that carries it.
+        auth_header: header that carries it.
         page: records per request.
         patience_s: how long a failing request is repeated.
     """
@@ -47,14 +47,14 @@ class WfsSource:
         types: list[str] | None = None,
         sort_by: str | None = None,
         token_env: str | None = None,
-        token_header: str = "Authorization",
+        auth_header: str = "Authorization",
         page: int = PAGE,
         patience_s: float = 30.0,
     ) -> None:
         need("lxml.etree", what="reading WFS")
         need("pyogrio", what="reading WFS")
         self._base = path.partition("?")[0]
-        self._web = Web(path, token_env=token_env, header=token_header, patience_s=patience_s)
+        self._web = Web(path, token_env=token_env, header=auth_header, patience_s=patience_s)
         self._types, self._sort, self._page = types, sort_by, page
         self._folder = tempfile.TemporaryDirectory(prefix="dtc-wfs-")
         self._version, self._paged = "2.0.0", False
@@ -83,8 +83,7 @@ class WfsSource:
                         "options: {sort_by: PROPERTY} names a property that sorts them",
                     )  # fmt: skip
                 seen.update(ids)
-                for part in _from(batch, first + count, start, size):
-                    yield part
+                yield from _from(batch, first + count, start, size)
                 count += batch.size
             first += count
             if not self._paged or count == 0:
@@ -114,7 +113,8 @@ class WfsSource:
         root = _parsed(self._ask("GetCapabilities"), self._web)
         self._version = root.get("version") or "2.0.0"
         self._paged = any(
-            one.get("name") == "ImplementsResultPaging" and (one.findtext("{*}DefaultValue") or "").upper() == "TRUE"
+            one.get("name") == "ImplementsResultPaging"
+            and (one.findtext("{*}DefaultValue") or "").upper() == "TRUE"
             for one in root.iter("{*}Constraint")
         )
         names: dict[str, str | None] = {}
@@ -146,8 +146,9 @@ class WfsSource:
         if sample is None:
             return found
         return msgspec.structs.replace(
-            found, fields=sample.fields, geometry=sample.geometry, crs=sample.crs or order.crs, key=sample.key,
-            encoding="UTF-8", encoding_evidence="XML states it", notes=(*found.notes, *sample.notes),
+            found, fields=sample.fields, geometry=sample.geometry, crs=sample.crs or order.crs,
+            key=sample.key, encoding="UTF-8", encoding_evidence="XML states it",
+            notes=(*found.notes, *sample.notes),
         )  # fmt: skip
 
     def _sample(self, name: str) -> Layer | None:
