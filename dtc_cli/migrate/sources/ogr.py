@@ -37,7 +37,6 @@ class OgrSource:
         self._raw = need("pyogrio.raw", what=f"reading {format}")
         need("pyarrow", what=f"reading {format}")
         self._chosen = encoding
-        self._uncounted: set[str] = set()
         self._staged: tempfile.TemporaryDirectory[str] | None = None
         self._encoding = self._find_encoding()
         self._open = self._staging(Path(path)) if "://" not in path else path
@@ -64,8 +63,8 @@ class OgrSource:
         """See `Source`. The careful way reads without Arrow."""
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            # Where GDAL cannot count, its Arrow stream may end at a fault without a word; this way tells.
-            if careful or layer in self._uncounted:
+            # The Arrow stream of a drawing may end at a fault without a word; this way tells.
+            if careful or self.format == "dxf":
                 yield from self._slow(layer, start, size, None)
                 return
             yield from self._fast(layer, start, size)
@@ -140,8 +139,6 @@ class OgrSource:
             for one, kind in zip(info["fields"], info["ogr_types"], strict=True)
         ]
         count = int(info["features"])
-        if count < 0:
-            self._uncounted.add(name)
         guess, notes = self._encoding, self._notes(info)
         return Layer(
             name=name,
