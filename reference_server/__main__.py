@@ -63,12 +63,21 @@ def _fault_option(parser: "argparse.ArgumentParser") -> None:
 def _install(parser: "argparse.ArgumentParser", ids: Sequence[str]) -> None:
     if not ids:
         return
-    from reference_server import faults
+    from reference_server.faults import table
 
-    unknown = [name for name in ids if name not in faults.FAULTS]
+    unknown = [name for name in ids if name not in table.FAULTS]
     if unknown:
         parser.error(f"there is no fault {unknown[0]}; `python -m reference_server faults` lists them")
-    faults.install(ids)
+    table.install(ids)
+
+
+def _validating(ids: Sequence[str]) -> list[str]:
+    """Which faults have a half in the validator; its command carries those alone."""
+    if not ids:
+        return []
+    from reference_server.faults import refusals
+
+    return [name for name in ids if name in refusals.INSTALLERS]
 
 
 def _serve(arguments: Sequence[str]) -> int:
@@ -139,6 +148,7 @@ def _serve(arguments: Sequence[str]) -> int:
             write_target=options.write_target,
             quality_threshold=options.quality_threshold,
             faults=tuple(options.fault),
+            validator_faults=tuple(_validating(options.fault)),
             require_if_match=options.require_if_match,
             body_timeout_s=options.body_timeout,
             tls_cert=options.tls_cert,
@@ -291,7 +301,10 @@ def _validate(arguments: Sequence[str]) -> int:
     parser.add_argument("--quality-threshold", type=float, help="report data below this quality, 0..1")
     _fault_option(parser)
     options = parser.parse_args(arguments)
-    _install(parser, options.fault)
+    if _validating(options.fault) == options.fault:
+        _install_refusals(options.fault)
+    else:
+        _install(parser, options.fault)
     return _judge(options.file, fragment=options.fragment, threshold=options.quality_threshold)
 
 
@@ -305,6 +318,15 @@ def _judge(file: Path, *, fragment: bool, threshold: float | None) -> int:
         return 2
     print(json.dumps(verdict, ensure_ascii=False))  # noqa: T201
     return 0
+
+
+def _install_refusals(ids: Sequence[str]) -> None:
+    # The whole table imports the whole server, and this runs thousands of times.
+    if ids:
+        from reference_server.faults import refusals
+
+        for name in ids:
+            refusals.INSTALLERS[name]()
 
 
 def _client(arguments: Sequence[str]) -> int:
@@ -322,11 +344,11 @@ def _client(arguments: Sequence[str]) -> int:
 def _faults(arguments: Sequence[str]) -> int:
     import argparse
 
-    from reference_server import faults
+    from reference_server.faults import table
 
     argparse.ArgumentParser(prog="python -m reference_server faults").parse_args(arguments)
     listed = [
-        {"id": name, "requirement": one.requirement, "why": one.why} for name, one in faults.FAULTS.items()
+        {"id": name, "requirement": one.requirement, "why": one.why} for name, one in table.FAULTS.items()
     ]
     print(json.dumps(listed, indent=1, ensure_ascii=False))  # noqa: T201
     return 0

@@ -49,6 +49,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     key_grace_s: int = 24 * 3600
     """How long a replaced key holds when its owner names no other time."""
     faults: tuple[str, ...] = ()
+    validator_faults: tuple[str, ...] = ()
     stop_on_stdin_eof: bool = False
     require_if_match: bool = False
     tls_cert: Path | None = None

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from reference_server import VERSION, auth, validator
+from reference_server import VERSION, auth
 from reference_server.messaging.allowances import ALLOWANCES
 from reference_server.messaging.retention import RULES
 from reference_server.settings import OTHER_CITY, Settings
@@ -89,15 +89,14 @@ def write(path: Path, settings: Settings, addresses: Addresses, secrets: Mapping
         "client_id": "dtc-client",
         "client_secret": files.pop("dtc-client"),
     }
-    # Started once per record: it is told of faults only where one has changed what it does.
-    spoilt = settings.faults if validator.judge.__module__ != validator.__name__ else ()
+    # Started once per record: it is told only of the faults that change what it does.
     command = [
-        *_interpreter(bare=not spoilt),
+        *_interpreter(bare=True),
         "-m",
         "reference_server",
         "validate",
         "{file}",
-        *_flags(spoilt),
+        *_flags(settings.validator_faults),
     ]
     document: dict[str, Any] = {
         "dtc": 1,

@@ -1,23 +1,6 @@
 """Deliberate defects, so that each test of a suite can be shown to fail.
 
 A fault replaces a function of the server by one that is wrong in one way, before anything is started. Without
-`--fault` nothing is replaced, and no answer tells which fault is at work.
+`--fault` nothing is replaced, and no answer tells which fault is at work. `table` lists them all; `refusals`
+is the part that the validator needs.
 """
-
-from collections.abc import Iterable, Mapping
-
-from reference_server.faults import performance, phase1, phase2, phase3_mqtt, phase3_stream, security
-from reference_server.faults.fault import Fault
-
-PHASES = (phase1, phase2, phase3_mqtt, phase3_stream, performance, security)
-FAULTS: Mapping[str, Fault] = {one.id: one for phase in PHASES for one in phase.faults()}
-
-
-def install(ids: Iterable[str]) -> None:
-    """Put faults in place.
-
-    Raises:
-        KeyError: an id that is not in FAULTS.
-    """
-    for name in ids:
-        FAULTS[name].install()

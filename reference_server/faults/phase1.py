@@ -9,11 +9,11 @@ from typing import Any
 
 import orjson
 
-from reference_server import instants, validator
+from reference_server import instants
 from reference_server.errors import ApiError
+from reference_server.faults import refusals
 from reference_server.faults.fault import Fault, both, wrap
 from reference_server.rest import objects as rest_objects
-from reference_server.rules.findings import Findings
 from reference_server.services import objects, snapshots
 
 Record = dict[str, Any]
@@ -22,33 +22,6 @@ LAST = "cityObjects/-1"
 NODE = "sensorNetwork/nodes/0"
 READING = f"{NODE}/measurements/0"
 RUN = "simulations/0"
-DOCUMENTED = frozenset(
-    [
-        "name",
-        "address",
-        "buildingType",
-        "constructionYear",
-        "floors",
-        "height",
-        "area",
-        "occupancy",
-        "energyClass",
-        "materials",
-        "width",
-        "lanes",
-        "surfaceType",
-        "span",
-        "loadCapacity",
-        "material",
-        "facilities",
-        "vegetation",
-        "type",
-        "capacity",
-        "networkId",
-        "category",
-        "significance",
-    ]
-)
 
 
 def _holder(record: Record, path: str) -> tuple[Any, Any]:
@@ -209,78 +182,6 @@ def _in_snapshot(key: str) -> Callable[[], None]:
     return wrap(snapshots, "rendered", make)
 
 
-def _in_validator(change: Callable[[Findings, bytes], None]) -> Callable[[], None]:
-    def make(judge: Callable[..., Findings]) -> Callable[..., Findings]:
-        def wrong(raw: bytes, **options: Any) -> Findings:
-            found = judge(raw, **options)
-            change(found, raw)
-            return found
-
-        return wrong
-
-    return wrap(validator, "judge", make)
-
-
-def _blind(requirement: str) -> Callable[[], None]:
-    """The validator no longer reports violations of a requirement."""
-
-    def change(found: Findings, raw: bytes) -> None:
-        found.items = [item for item in found.items if item.requirement != requirement]
-
-    return _in_validator(change)
-
-
-def _strict(requirement: int, hit: Callable[[Record], bool]) -> Callable[[], None]:
-    """The validator refuses what it must accept."""
-
-    def change(found: Findings, raw: bytes) -> None:
-        try:
-            document = orjson.loads(raw)
-        except orjson.JSONDecodeError:
-            return
-        if isinstance(document, dict) and hit(document):
-            found.add(requirement, "ERR_INVALID_VALUE", "", "the record is not accepted")
-
-    return _in_validator(change)
-
-
-def _objects(record: Record) -> list[Record]:
-    items = record.get("cityObjects")
-    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
-
-
-def _unknown_members(record: Record) -> bool:
-    known = {"$schema", "version", "cityId", "name", "timestamp", "bounds", "coordinateSystem", "cityObjects"}
-    known |= {"sensorNetwork", "simulations", "services", "metadata", "type", "geometry", "properties"}
-    known_object = {"id", "type", "geometry", "properties", "sensors", "metadata"}
-    return bool(set(record) - known) or any(set(item) - known_object for item in _objects(record))
-
-
-def _custom(record: Record) -> bool:
-    return any(
-        isinstance(item.get("properties"), dict) and set(item["properties"]) - DOCUMENTED
-        for item in _objects(record)
-    )
-
-
-def _no_lod(record: Record) -> bool:
-    return any(
-        isinstance(item.get("geometry"), dict) and "lod" not in item["geometry"] for item in _objects(record)
-    )
-
-
-def _free_parameter(record: Record) -> bool:
-    network = record.get("sensorNetwork")
-    nodes = network.get("nodes", ()) if isinstance(network, dict) else ()
-    if not isinstance(nodes, list):
-        return False
-    groups = [n.get("measurements") for n in nodes if isinstance(n, dict)]
-    readings = [one for group in groups if isinstance(group, list) for one in group if isinstance(one, dict)]
-    names = {one["parameter"] for one in readings if isinstance(one.get("parameter"), str)}
-    standard = {"temperature", "humidity", "air_quality", "noise_level", "traffic_volume", "occupancy"}
-    return bool(names - standard - {"energy_consumption", "water_flow"})
-
-
 def _at_create(hit: Callable[[Record], bool]) -> Callable[[], None]:
     def make(check: Callable[..., None]) -> Callable[..., None]:
         def strict(city: Any, item: Record) -> None:
@@ -298,32 +199,12 @@ def _dropping_custom() -> Callable[[], None]:
         async def lossy(world: Any, city: Any, body: Record, actor: str) -> Any:
             kept = body.get("properties")
             if isinstance(kept, dict):
-                body = {**body, "properties": {k: v for k, v in kept.items() if k in DOCUMENTED}}
+                body = {**body, "properties": {k: v for k, v in kept.items() if k in refusals.DOCUMENTED}}
             return await create(world, city, body, actor)
 
         return lossy
 
     return wrap(objects, "create", make)
-
-
-def _first_only(found: Findings, raw: bytes) -> None:
-    del found.items[1:]
-
-
-def _other_codes(found: Findings, raw: bytes) -> None:
-    wrong = {"ERR_OUT_OF_BOUNDS": "ERR_INVALID_GEOMETRY", "ERR_FUTURE_TIMESTAMP": "ERR_INVALID_TIMESTAMP"}
-    found.items = [
-        type(item)(item.requirement, wrong.get(item.code, item.code), item.pointer, item.message)
-        for item in found.items
-    ]
-
-
-def _dangling(record: Record) -> bool:
-    network = record.get("sensorNetwork")
-    nodes = network.get("nodes") if isinstance(network, dict) else None
-    known = {node.get("id") for node in nodes if isinstance(node, dict)} if isinstance(nodes, list) else set()
-    listed = [item["sensors"] for item in _objects(record) if isinstance(item.get("sensors"), list)]
-    return any(isinstance(one, str) and one not in known for sensors in listed for one in sensors)
 
 
 def _nameless_features() -> Callable[[], None]:
@@ -338,45 +219,30 @@ def _nameless_features() -> Callable[[], None]:
     return wrap(rest_objects, "feature", make)
 
 
-def _fault(key: str, why: str, install: Callable[[], None]) -> Fault:
-    return Fault(f"DTC-P1-{key}", f"DTC-P1-{key[:3]}", why, install)
+def _fault(key: str, why: str, *server: Callable[[], None]) -> Fault:
+    """A fault of the served side, joined by its half in the validator where there is one."""
+    name = f"DTC-P1-{key}"
+    half = refusals.INSTALLERS.get(name)
+    return Fault(name, name[:10], why, both(*server, *([half] if half else [])))
 
 
 def faults() -> Iterator[Fault]:
     """A defect in what is produced and one in what is refused, for every MUST of phase 1."""
     for key, (why, _) in BREAKS.items():
         yield _fault(key, why, _in_snapshot(key))
-    for key in sorted({key[:3] for key in BREAKS} | {"045", "088"}):
-        yield _fault(
-            f"{key}.refused", "the validator does not report this violation", _blind(f"DTC-P1-{key}")
-        )
+    for key in refusals.BLIND:
+        yield _fault(f"{key}.refused", "the validator does not report this violation")
     why = "exported Features lack cityObjectId, and the validator does not miss it"
-    yield _fault("045", why, both(_nameless_features(), _blind("DTC-P1-045")))
-    yield _fault("088", "the validator does not report low quality", _blind("DTC-P1-088"))
-    acceptances: tuple[tuple[int, str, Callable[[Record], bool]], ...] = (
-        (20, "unknown members are refused", _unknown_members),
-        (43, "a geometry without lod is refused", _no_lod),
-        (69, "parameters outside the table are refused", _free_parameter),
-    )
-    for number, why, hit in acceptances:
-        yield _fault(f"{number:03d}", why, both(_strict(number, hit), _at_create(hit)))
-        yield _fault(f"{number:03d}.refused", f"in the validator {why}", _strict(number, hit))
-    yield _fault(
-        "032", "custom attributes are lost or refused", both(_strict(32, _custom), _dropping_custom())
-    )
-    yield _fault("032.refused", "the validator refuses custom attributes", _strict(32, _custom))
-    yield _fault("090", "only the first violation is reported", _in_validator(_first_only))
-    yield _fault("090.refused", "only the first violation is reported", _in_validator(_first_only))
+    yield _fault("045", why, _nameless_features())
+    yield _fault("088", "the validator does not report low quality")
+    for key, (why, hit) in refusals.ACCEPTANCES.items():
+        yield _fault(key, why, _at_create(hit))
+        yield _fault(f"{key}.refused", f"in the validator {why}")
+    yield _fault("032", "custom attributes are lost or refused", _dropping_custom())
+    yield _fault("032.refused", "the validator refuses custom attributes")
+    yield _fault("090", "only the first violation is reported")
+    yield _fault("090.refused", "only the first violation is reported")
     for key in ("091", "091.refused"):
-        yield _fault(
-            key,
-            "a record like the printed 8.1, with a dangling sensor id, is refused",
-            _strict(91, _dangling),
-        )
-    yield _fault("091.codes", "violations are reported under other codes", _in_validator(_other_codes))
-    yield _fault("041.refused-degrees", "UTM coordinates are judged as degrees", _strict(41, _is_projected))
-
-
-def _is_projected(record: Record) -> bool:
-    system = record.get("coordinateSystem")
-    return isinstance(system, dict) and system.get("type") in ("UTM", "local")
+        yield _fault(key, "a record like the printed 8.1, with a dangling sensor id, is refused")
+    yield _fault("091.codes", "violations are reported under other codes")
+    yield _fault("041.refused-degrees", "UTM coordinates are judged as degrees")

@@ -33,8 +33,9 @@ NOW = datetime.now(UTC)
 DRIVER = """
 import json, sys
 from pathlib import Path
-from reference_server import faults, validator
-faults.install(sys.argv[2:])
+from reference_server import validator
+from reference_server.faults import table
+table.install(sys.argv[2:])
 for file in sorted(Path(sys.argv[1]).iterdir()):
     print(json.dumps({"file": file.name, **validator.judge_file(file, fragment=False, threshold=None)}))
 """

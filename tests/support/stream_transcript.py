@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from reference_server import auth, client, instants
-from reference_server.faults import FAULTS, install
+from reference_server.faults.table import FAULTS, install
 from reference_server.rest import messages
 from reference_server.services import cities, city_services, objects, readings
 from reference_server.storage.protocol import CredentialRow

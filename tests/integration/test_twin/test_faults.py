@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from reference_server import instants
-from reference_server.faults import FAULTS
+from reference_server.faults.table import FAULTS
 from reference_server.rules import record
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -19,7 +19,7 @@ ROOT = Path(__file__).resolve().parents[3]
 BLIND = """
 import sys, json
 from reference_server import validator
-from reference_server.faults import phase1
+from reference_server.faults import phase1, refusals
 snapshot = json.load(open(sys.argv[1]))
 kept = validator.judge
 problems = []
@@ -27,7 +27,7 @@ for key in sorted(phase1.BREAKS):
     raw = json.dumps(phase1.broken(snapshot, key)).encode()
     before = {item.requirement for item in kept(raw)}
     validator.judge = kept
-    phase1._blind("DTC-P1-" + key[:3])()
+    refusals._blind("DTC-P1-" + key[:3])()
     after = {item.requirement for item in validator.judge(raw)}
     if before != {"DTC-P1-" + key[:3]} or after:
         problems.append([key, sorted(before), sorted(after)])

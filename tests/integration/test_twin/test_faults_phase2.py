@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from reference_server import instants
-from reference_server.faults import FAULTS
+from reference_server.faults.table import FAULTS
 from reference_server.rules import measurements
 from reference_server.rules import objects as rules
 from reference_server.rules.findings import Findings

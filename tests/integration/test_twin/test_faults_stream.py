@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from reference_server.faults import FAULTS
 from reference_server.faults.phase3_stream import faults
+from reference_server.faults.table import FAULTS
 
 ROOT = Path(__file__).resolve().parents[3]
 

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from reference_server import instants, validator
-from reference_server.faults import FAULTS, phase1
+from reference_server.faults import phase1
+from reference_server.faults.table import FAULTS
 from reference_server.rules import record
 from reference_server.strictjson import BadJsonError, loads
 
