@@ -52,7 +52,12 @@ def test_a_fault_shows_in_the_snapshot_of_a_started_twin(start: Callable[..., An
     found = record.judge(shown, now_us=instants.now_us())
     assert {item.requirement for item in found} == {FAULTS[fault].requirement}
     assert fault not in json.dumps(shown)
-    assert ["--fault", fault] == twin.settings["validator"]["command"][-2:]
+    assert "--fault" not in twin.settings["validator"]["command"]
+
+
+def test_the_validator_is_told_only_of_what_changes_it(start: Callable[..., Any]) -> None:
+    twin = start("--fault", "DTC-P1-025.refused", "--fault", "DTC-P1-010")
+    assert twin.settings["validator"]["command"][-2:] == ["--fault", "DTC-P1-025.refused"]
 
 
 def test_the_list_of_faults_is_json_with_reasons() -> None:
