@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import secrets
+import time
 from collections.abc import Iterable, Mapping
 
 import msgspec
@@ -31,6 +32,8 @@ class Principal(msgspec.Struct, frozen=True):
     cities: frozenset[str] | None
     allowance: int
     window: float
+    until: float | None = None
+    """When the credentials end, on the monotonic clock; None for a key, which does not."""
 
     def may(self, right: str, city: str) -> bool:
         """Whether the caller holds a right in a city."""
@@ -169,4 +172,6 @@ def by_authorization(keyring: Keyring, value: str) -> Principal:
     principal = None if claims is None else keyring.by_name(claims["sub"])
     if claims is None or principal is None:
         raise ApiError("UNAUTHORIZED", "the credentials are not accepted", headers=CHALLENGE)
-    return msgspec.structs.replace(principal, rights=principal.rights & set(claims["scope"].split()))
+    rights = principal.rights & set(claims["scope"].split())
+    until = time.monotonic() + claims["exp"] - time.time()
+    return msgspec.structs.replace(principal, rights=rights, until=until)

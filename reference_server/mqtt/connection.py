@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import time
 import traceback
 from collections import deque
 from functools import partial
@@ -78,6 +79,8 @@ class Connection(asyncio.Protocol):
         self._heard = 0.0
         self._patience = 0.0
         self._timer: asyncio.TimerHandle | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        """Hangs up when the token of the login ends (P3 8.2.2)."""
         self._ended = False
         self._paused = False
         self._tasks: set[asyncio.Task[None]] = set()
@@ -102,8 +105,9 @@ class Connection(asyncio.Protocol):
         self._live.discard(self)
         for task in self._tasks:
             task.cancel()
-        if self._timer is not None:
-            self._timer.cancel()
+        for timer in (self._timer, self._expiry):
+            if timer is not None:
+                timer.cancel()
         if self.session is not None:
             self.broker.leave(self.session, self, self.principal)
 
@@ -288,6 +292,13 @@ class Connection(asyncio.Protocol):
             )
         )
         session.attach(self)
+        if self.principal.until is not None:
+            self._expiry = self._loop.call_at(
+                self._loop.time() + self.principal.until - time.monotonic(),
+                self.end,
+                Reason.NOT_AUTHORIZED,
+                "the token has expired",
+            )
 
     def _wait(self, patience: float) -> None:
         if self._timer is not None:

@@ -181,7 +181,10 @@ class Door:
             self.tick(time.monotonic())
 
     def tick(self, now: float) -> None:
-        """Ask the silent for a sign of life, end those who give none, forget expired sessions (P3 6.3)."""
+        """Ask the silent for a sign of life, end those who give none, forget expired sessions (P3 6.3).
+
+        Whoever came by a token must come again, or say CONNECT with a new one, before it ends (P3 8.2).
+        """
         for connection, since in list(self._connections.items()):
             conversation = connection.conversation
             if conversation is None or connection.overdue(now):
@@ -189,7 +192,11 @@ class Door:
                 continue
             silent = now - connection.heard
             interval = conversation.interval
-            if conversation.caller is None and now - since >= CONNECT_TIMEOUT_S:
+            caller = conversation.caller
+            if caller is not None and caller.until is not None and now >= caller.until:
+                connection.close(1008, "the token has expired")
+                continue
+            if caller is None and now - since >= CONNECT_TIMEOUT_S:
                 connection.close(1008, "CONNECT with auth did not come in time")
             elif silent >= interval + self.pong_s:
                 connection.close(1002, "no sign of life")

@@ -9,11 +9,13 @@ from reference_server.settings import Settings
 from reference_server.stream.door import Door
 from reference_server.stream.session import Session, Subscription
 
+SOMEBODY = SimpleNamespace(until=None)
+
 
 class Line:
     """A connection as the clock sees it."""
 
-    def __init__(self, *, caller: Any = "somebody", interval: float = 30.0) -> None:
+    def __init__(self, *, caller: Any = SOMEBODY, interval: float = 30.0) -> None:
         self.heard = 0.0
         self.pinged = False
         self.caller = None
@@ -53,6 +55,19 @@ def test_a_silent_client_is_pinged_after_30_s_and_cut_after_40_s() -> None:
     ]:
         made.tick(now)
         assert (line.pinged, line.aborted) == (pinged, cut), now
+
+
+def test_a_connection_ends_with_its_token() -> None:
+    made = door()
+    line: Any = Line(caller=SimpleNamespace(until=20.0))
+    made._connections[line] = 0.0
+    made.tick(19.9)
+    assert line.closed == []
+    made.tick(20.0)
+    assert line.closed == [1008]
+    line.conversation.caller, line.closed = SimpleNamespace(until=90.0), []
+    made.tick(20.5)
+    assert line.closed == [], "a new token in CONNECT renews it"
 
 
 def test_a_shorter_keep_alive_asks_sooner() -> None:
