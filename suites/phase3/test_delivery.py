@@ -276,7 +276,8 @@ def test_what_was_held_comes_after_resume_in_order(twin: Twin, qos: int) -> None
     hearer.send("FLOW_CONTROL", {"action": "resume"})
     late = hearer.publishes(wia.DELIVERY_S, lambda one: readings.about(one, sensor), most=len(values))
     hearer.close()
-    came = [entry["value"] for one in late for entry in readings.carried(wia.payload_of(one))]
+    told = [entry.get("value") for one in late for entry in readings.carried(wia.payload_of(one))]
+    came = [value for value in told if value in values]  # a message may tell of other readings too
     if early:
         raise Blocked("DTC-P3-049", f"{len(early)} messages came during the pause")
     expect.that(

@@ -357,7 +357,7 @@ def test_qos_2_keeps_the_order(twin: Twin) -> None:
     ears.settle(0.3)
     speaker.close()
     ears.close()
-    came = values_of(got)
+    came = [value for value in values_of(got) if value in values]
     if sorted(came) != sorted(values):
         raise Blocked("DTC-P3-070", f"{len(came)} of {len(values)} messages came")
     expect.that(
@@ -390,7 +390,7 @@ def test_the_order_holds_across_a_break_of_the_subscriber(twin: Twin) -> None:
     end_session(twin, name)
     if not present:
         raise Blocked("DTC-P3-056", "the session is gone after a drop")
-    came = values_of(got)
+    came = [value for value in values_of(got) if value in values]
     if sorted(came) != sorted(values):
         raise Blocked("DTC-P3-070", f"{len(came)} of {len(values)} messages came")
     expect.that(

@@ -467,8 +467,14 @@ def test_both_doors_tell_the_same(twin: Twin) -> None:
     heard = events.reading(twin)
     if not heard.stream or not heard.mqtt:
         raise Blocked("DTC-P3-087", "the reading did not come to both doors")
-    told = [
-        [(one.get("value"), one.get("parameter")) for one in readings.carried(value)]
+    told = [  # a message may tell of other readings too
+        [
+            (one.get("value"), one.get("parameter"))
+            for one in readings.carried(value)
+            if readings.same(one.get("value"), heard.sent["value"])
+        ]
         for value in events.payloads(heard)
     ]
-    expect.that(told[0] == told[1], "stream and broker tell different values", actual=told, clause="P3 5.2")
+    expect.that(
+        told[0] == told[1] != [], "stream and broker tell different values", actual=told, clause="P3 5.2"
+    )
