@@ -46,12 +46,22 @@ _deflate = ServerPerMessageDeflateFactory(
 )
 
 
+class _Framing(ServerProtocol):
+    """The core of `websockets`, which takes a close frame inside a fragmented message too (RFC 6455 5.4)."""
+
+    def recv_frame(self, frame: Frame) -> None:
+        """Process a frame."""
+        if frame.opcode is Opcode.CLOSE:
+            self.current_size = None
+        super().recv_frame(frame)
+
+
 class Connection(asyncio.Protocol):
     """One client."""
 
     __slots__ = (
-        "_closes_at", "_connections", "_deflater", "_fragments", "_is_text", "caller", "conversation", "door",
-        "heard", "pinged", "ready", "transport", "ws",
+        "_closes_at", "_connections", "_deflater", "_fragments", "_is_text", "_left", "caller", "conversation",
+        "door", "heard", "pinged", "ready", "transport", "ws",
     )  # fmt: skip
 
     transport: asyncio.Transport
@@ -66,7 +76,7 @@ class Connection(asyncio.Protocol):
         """As uvicorn makes it, but for the door."""
         self.door = door
         self._connections = cast("set[Any]", server_state.connections)
-        self.ws = ServerProtocol(
+        self.ws = _Framing(
             extensions=[_deflate],
             subprotocols=[Subprotocol(handshake.SUBPROTOCOL)],
             max_size=(MAX_MESSAGE, frames.MAX_FRAME),
@@ -82,6 +92,8 @@ class Connection(asyncio.Protocol):
         self._is_text = True
         self._deflater: PerMessageDeflate | None = None
         self._closes_at: float | None = None
+        self._left = False
+        """Whether the server has begun to close: what still comes is not read. A client's last words are."""
 
     # --- the transport's side
 
@@ -119,6 +131,7 @@ class Connection(asyncio.Protocol):
         self.heard = time.monotonic()
         self.pinged = False
         self.ws.receive_data(data)
+        self._flush()  # a pong goes out before the answer to what came later
         for event in self.ws.events_received():
             if isinstance(event, Request):
                 self._upgrade(event)
@@ -155,7 +168,7 @@ class Connection(asyncio.Protocol):
     # --- messages in
 
     def _frame(self, frame: Frame) -> None:
-        if self.conversation is None or self.ws.state is not State.OPEN:
+        if self.conversation is None or self._left:
             return
         if frame.opcode in (Opcode.TEXT, Opcode.BINARY):
             self._is_text = frame.opcode is Opcode.TEXT
@@ -232,6 +245,7 @@ class Connection(asyncio.Protocol):
         """Start to end the connection; it is cut if the client takes too long."""
         if self.ws.state is State.OPEN:
             self.ready = False
+            self._left = True
             self.ws.send_close(code, reason)
             self._flush()
 

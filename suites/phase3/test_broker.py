@@ -319,6 +319,8 @@ def test_a_session_survives_a_drop(twin: Twin, qos: int) -> None:
     second = session(twin, name, clean=False)
     present = second.link.session_present
     got = second.messages(wia.DELIVERY_S, readings.on_mqtt(sensor), most=len(values))
+    later = speak(twin, sensor, 1)
+    live = second.messages(wia.DELIVERY_S, readings.on_mqtt(sensor, later[0]), most=1) if present else []
     second.settle(0.3)
     second.close()
     end_session(twin, name)
@@ -326,6 +328,7 @@ def test_a_session_survives_a_drop(twin: Twin, qos: int) -> None:
         present, "the session is gone after a drop", expected="Session Present 1", clause="P3 4.2.1, C-70"
     )
     judge_all_there(values, got, "messages that were queued for a session", clause="P3 4.2.1")
+    judge_all_there(later, live, "messages after a session was resumed", clause="P3 4.2.1, MQTT 5 4.1")
 
 
 def judge_all_there(values: list[float], got: list[Arrived], what: str, *, clause: str) -> None:

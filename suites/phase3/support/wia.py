@@ -35,6 +35,8 @@ class Session:
         self._waiting: list[Message] = []
         self._sent = 0
         self._released: set[str] = set()
+        self._known: set[str] = set()
+        """Ids of PUBLISH messages, of either side."""
 
     def new_id(self) -> str:
         """A message id of its own, the same again in a replay."""
@@ -56,6 +58,7 @@ class Session:
     def send(self, kind: str, payload: Any = None, **members: Any) -> Message:
         """Send a message; it as it was sent."""
         message = self.envelope(kind, payload, **members)
+        self._known.add(message["messageId"])
         self.link.send_text(json.dumps(message))
         return message
 
@@ -168,10 +171,23 @@ class Session:
                 self._acknowledge(message)
             yield message
 
+    def _meant(self, message: Message) -> str | None:
+        """The id that a message is about: where it stands is not printed, so a known one decides (C-67)."""
+        if message.get("type") not in ACKS:
+            return acked(message)
+        places = (
+            payload_of(message).get("messageId"),
+            message.get("messageId"),
+            message.get("correlationId"),
+        )
+        return next((one for one in places if isinstance(one, str) and one in self._known), acked(message))
+
     def _acknowledge(self, message: Message) -> None:
-        kind, message_id, qos = message.get("type"), acked(message), message.get("qos", 0)
+        kind, message_id, qos = message.get("type"), self._meant(message), message.get("qos", 0)
         if message_id is None:
             return
+        if kind == "PUBLISH":
+            self._known.add(message_id)
         if kind == "PUBLISH" and qos == 1:
             self.ack("PUBACK", message_id)
         elif kind == "PUBLISH" and qos == 2:

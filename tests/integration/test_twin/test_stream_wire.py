@@ -3,13 +3,14 @@
 import contextlib
 import json
 import random
+import struct
 import zlib
 from typing import Any
 
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.integration.test_twin.test_stream import BASE, SENSOR, TOPIC, post, reading, stream
+from tests.integration.test_twin.test_stream import BASE, SENSOR, TOPIC, body, post, reading, stream
 from tests.support.stream_client import Raw, talking
 
 PING = json.dumps({"type": "PING", "messageId": "p", "payload": {}}).encode()
@@ -27,6 +28,38 @@ def test_the_upgrade_is_that_of_rfc_6455(twin: Any) -> None:
         assert client.headers["sec-websocket-accept"] == "HSmrc0sMlYUkAGmm5OPpG2HaGWk="
         assert client.headers["sec-websocket-protocol"] == "wia-dtc-v1"
         assert "sec-websocket-extensions" not in client.headers
+
+
+def at_once(*frames: tuple[int, bytes]) -> bytes:
+    """Frames in one piece: first byte and data each, masked with zeros."""
+    heads = (
+        bytes((first, 0x80 | len(data))) if len(data) < 126 else struct.pack("!BBH", first, 0xFE, len(data))
+        for first, data in frames
+    )
+    return b"".join(head + bytes(4) + data for head, (_, data) in zip(heads, frames, strict=True))
+
+
+def test_a_pong_goes_before_the_answer_to_what_came_later(twin: Any) -> None:
+    with raw(twin) as client:
+        client.socket.sendall(at_once((0x01, PING[:9]), (0x89, b"between"), (0x80, PING[9:])))
+        assert client.frame() == (0x8A, b"between")
+        assert json.loads(client.frame()[1])["correlationId"] == "p"
+
+
+def test_a_close_inside_a_fragmented_message_is_answered_with_its_code(twin: Any) -> None:
+    with raw(twin) as client:
+        client.socket.sendall(at_once((0x01, PING[:9]), (0x88, struct.pack("!H", 1000)), (0x80, PING[9:])))
+        assert client.closed_with() == 1000
+
+
+def test_the_last_words_of_a_client_are_heard(twin: Any) -> None:
+    """A message that comes in one piece with the close frame is taken."""
+    with stream(twin) as ears, raw(twin) as client:
+        ears.subscribe(TOPIC)
+        whole = {"type": "PUBLISH", "messageId": "last-words", "topic": TOPIC, "payload": body(11.5)}
+        client.socket.sendall(at_once((0x81, json.dumps(whole).encode()), (0x88, struct.pack("!H", 1000))))
+        assert client.closed_with() == 1000
+        assert ears.hear("PUBLISH")["payload"]["measurements"][0]["value"] == 11.5
 
 
 def test_a_message_sent_together_with_the_upgrade_is_read(twin: Any) -> None:
