@@ -60,8 +60,8 @@ class Connection(asyncio.Protocol):
     """One client."""
 
     __slots__ = (
-        "_closes_at", "_connections", "_deflater", "_fragments", "_is_text", "_left", "caller", "conversation",
-        "door", "heard", "pinged", "ready", "transport", "ws",
+        "_closes_at", "_connections", "_deflater", "_fragments", "_is_text", "_left", "caller",
+        "conversation", "door", "heard", "pinged", "ready", "transport", "ws",
     )  # fmt: skip
 
     transport: asyncio.Transport
