@@ -11,7 +11,7 @@ from dtc_cli.clients import packets
 from dtc_cli.clients.answer import TargetUnreachable
 from dtc_cli.clients.credentials import API_KEY_HEADER, Credential, Credentials
 from dtc_cli.clients.packets import MalformedPacketError, Packet, PacketReader
-from dtc_cli.clients.track import Seen, Track
+from dtc_cli.clients.track import Seen, Track, during
 from dtc_cli.clients.wire import Door, Wire
 
 LONGEST_SHOWN = 2000
@@ -202,23 +202,15 @@ class MqttLink:
 
     def receive(self, timeout_s: float) -> Arrived | None:
         """The next packet or the end; None when nothing comes within the time."""
-        return _arrived(*self._track.step("RECV", self.label, lambda: self._await(timeout_s)))
+        return self._received(timeout_s)[1]
 
     def during(self, seconds: float, *, most: int = 1_000_000) -> Iterator[Arrived]:
         """What comes within the next seconds, until the connection ends or there are so many."""
-        until, wait = None, seconds
-        for _ in range(most):
-            asked = self._track.step("RECV", self.label, lambda wait=wait: self._await(wait))  # type: ignore[misc]
-            found = _arrived(*asked)
-            if found is None:
-                return
-            yield found
-            if found.over:
-                return
-            until = float(asked[0].facts["asked-s"]) + seconds if until is None else until
-            wait = until - found.at_s
-            if wait <= 0:
-                return
+        return during(self._received, seconds, most)
+
+    def _received(self, timeout_s: float) -> tuple[Seen, Arrived | None]:
+        seen, event = self._track.step("RECV", self.label, lambda: self._await(timeout_s))
+        return seen, _arrived(seen, event)
 
     def cut(self) -> None:
         """Break the connection off without a farewell."""

@@ -16,7 +16,7 @@ from dtc_cli.clients import frames
 from dtc_cli.clients.answer import TargetUnreachable
 from dtc_cli.clients.credentials import Credential, Credentials
 from dtc_cli.clients.frames import Frame, FrameReader
-from dtc_cli.clients.track import Seen, Track
+from dtc_cli.clients.track import Seen, Track, during
 from dtc_cli.clients.wire import Door, Wire
 
 SUBPROTOCOL = "wia-dtc-v1"  # P3 4.1.1
@@ -246,27 +246,15 @@ class StreamLink:
 
         A ping is answered before it is returned, unless the link is mute.
         """
-        seen, event = self._track.step("RECV", self.label, lambda: self._await(timeout_s))
-        return _received(seen, event)
+        return self._took(timeout_s)[1]
 
     def during(self, seconds: float, *, most: int = 1_000_000) -> Iterator[Received]:
         """What comes within the next seconds, until the connection ends or there are so many."""
-        count, until = 0, None
-        wait = seconds
-        while count < most:
-            asked = self._track.step("RECV", self.label, lambda wait=wait: self._await(wait))  # type: ignore[misc]
-            found = _received(*asked)
-            if found is None:
-                return
-            count += 1
-            yield found
-            if found.over:
-                return
-            at = float(asked[0].facts["asked-s"])
-            until = at + seconds if until is None else until
-            wait = until - found.at_s
-            if wait <= 0:
-                return
+        return during(self._took, seconds, most)
+
+    def _took(self, timeout_s: float) -> tuple[Seen, Received | None]:
+        seen, event = self._track.step("RECV", self.label, lambda: self._await(timeout_s))
+        return seen, _received(seen, event)
 
     def close(self, code: int = 1000) -> Received | None:
         """Close in order: a close frame, then what is left until the peer's; None when it sends none."""

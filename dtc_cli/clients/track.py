@@ -1,8 +1,8 @@
 """The record of a conversation: each step of it is an event, and a replay takes the steps from the events."""
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Protocol, TypeVar
 
 import msgspec
 
@@ -91,6 +91,45 @@ class Track:
             and event["url"] == self.redactor.text(url)
             and event["reqDigest"] == (sha256_hex(clean) if sent else None)
         )
+
+
+class Came(Protocol):
+    """Something that came over a conversation."""
+
+    @property
+    def at_s(self) -> float:
+        """When, in seconds since the port was made."""
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing follows."""
+
+
+C = TypeVar("C", bound=Came)
+
+
+def during(receive: Callable[[float], tuple[Seen, C | None]], seconds: float, most: int) -> Iterator[C]:
+    """What comes within the next seconds, until the conversation ends or there are so many.
+
+    The time runs from the first step on, by what the steps recorded: a replay takes the same steps.
+
+    Args:
+        receive: waits for so many seconds; the step and what it brought, None for nothing.
+        seconds: for how long.
+        most: how many at most.
+    """
+    until, wait = None, seconds
+    for _ in range(most):
+        seen, found = receive(wait)
+        if found is None:
+            return
+        yield found
+        if found.over:
+            return
+        until = float(seen.facts["asked-s"]) + seconds if until is None else until
+        wait = until - found.at_s
+        if wait <= 0:
+            return
 
 
 class Notebook:
