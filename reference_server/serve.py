@@ -2,12 +2,14 @@
 
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import resource
 import shutil
 import signal
 import socket
+import sqlite3
 import ssl
 import sys
 import tempfile
@@ -86,7 +88,7 @@ async def _serve(settings: Settings, db: Path) -> int:
         except OSError as problem:
             print(f"error: cannot listen on {settings.host}: {problem}", file=sys.stderr)  # noqa: T201
             return 2
-        return await _with_storage(settings, db, Doors(listener, mqtt, secured))
+        return await _with_storage(settings, db, Doors(listener, mqtt, secured), stack)
 
 
 class Doors(msgspec.Struct, frozen=True):
@@ -105,9 +107,27 @@ class Doors(msgspec.Struct, frozen=True):
         return target.Addresses(origin, origin + BASE_PATH, stream_url(origin), mqtt)
 
 
-async def _with_storage(settings: Settings, db: Path, doors: Doors) -> int:
+def _lock(stack: contextlib.ExitStack, db: Path) -> None:
+    """Keep a second server from the same database: each relies on being the only one that writes.
+
+    Raises:
+        OSError: another one has it.
+    """
+    file = stack.enter_context(db.with_name(f"{db.name}.lock").open("wb"))
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as problem:
+        raise OSError("another server uses it") from problem
+
+
+async def _with_storage(settings: Settings, db: Path, doors: Doors, stack: contextlib.ExitStack) -> int:
     storage = SqliteStorage(db, durable=settings.db is not None)
-    await storage.open()
+    try:
+        _lock(stack, db)
+        await storage.open()
+    except (OSError, sqlite3.Error) as problem:
+        print(f"error: cannot use the database {db}: {problem}", file=sys.stderr)  # noqa: T201
+        return 2
     try:
         if not await storage.cities():
             await demo.build(storage, settings)

@@ -84,7 +84,7 @@ class SqliteStorage:
         """Create what is missing and start the writer.
 
         Raises:
-            OSError: the file holds a newer schema than this program knows.
+            OSError: the file holds a newer schema than this program knows, or something else altogether.
         """
         self._keyed = self._connect()
         self._opened.append(self._keyed)
@@ -95,9 +95,15 @@ class SqliteStorage:
 
     def _upgrade(self, connection: sqlite3.Connection) -> None:
         """Bring a database of an earlier version up to this one, a version at a time, each wholly or not."""
-        if connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'meta'").fetchone() is None:
+        tables = {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_master")}
+        if tables and "meta" not in tables:
+            raise OSError("the database belongs to another program")
+        row = (
+            connection.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone() if tables else None
+        )
+        if row is None:  # new, or not finished when it was made
             return
-        found = int(connection.execute("SELECT value FROM meta WHERE name = 'schema'").fetchone()[0])
+        found = int(row[0])
         if found > SCHEMA_VERSION:
             raise OSError(f"the database has schema {found}, this program knows {SCHEMA_VERSION}")
         for version in range(found, SCHEMA_VERSION):
