@@ -184,6 +184,8 @@ class Progress:
 def show_assessment(found: "Assessment") -> None:
     """The inventory, and per layer what is in the way."""
     console.out(f"{found.source}: {found.format}, {found.readiness}, data quality {found.score:.1%}")
+    for sentence in found.summary:
+        console.out("  " + sentence)
     rows = []
     for layer in found.layers:
         shapes = " ".join(f"{kind} {count}" for kind, count in layer.geometry_types.items())

@@ -73,6 +73,8 @@ class Assessment(msgspec.Struct, kw_only=True):
     readiness: str
     score: float
     """Data quality, 0 to 1: the mean of the layers by their records."""
+    summary: list[str] = []
+    """The same for a manager, one sentence each."""
 
 
 def assess(
@@ -104,7 +106,35 @@ def assess(
         layers=found,
         readiness=worst,
         score=round(sum(layer.score * max(layer.read, 1) for layer in found) / records, 4) if found else 0.0,
+        summary=in_short(found),
     )
+
+
+def in_short(layers: list[LayerAssessment]) -> list[str]:
+    """What a manager wants to know: how much arrives, and what is in the way."""
+    read = sum(layer.read for layer in layers)
+    lost = sum(
+        times
+        for layer in layers
+        for name, times in layer.defects.items()
+        if not name.startswith("repairable")
+    )
+    mended = sum(layer.repairable for layer in layers)
+    ready = [layer for layer in layers if layer.readiness in (READY, CONDITIONS)]
+    told = [
+        f"{read:,} records in {len(layers)} layers; {len(ready)} of the layers can be migrated now.",
+        f"{max(read - lost, 0):,} records have a usable geometry, {mended:,} of them after a repair; "
+        f"{lost:,} would be kept back with the reason.",
+    ]
+    for layer in layers:
+        first = next((one for one in layer.remarks if one.severity == "blocker"), None)
+        if first is not None:
+            remedy = f" ({first.remedy})" if first.remedy else ""
+            told.append(f"{layer.name} waits for a decision: {first.text}{remedy}.")
+    open_points = sum(one.severity == "condition" for layer in layers for one in layer.remarks)
+    if open_points:
+        told.append(f"{open_points} points should be looked at before the load; the layers below name them.")
+    return told
 
 
 class _Sums:
@@ -119,6 +149,7 @@ class _Sums:
         self.degrees: list[float] | None = None
         self.picture: list[list[list[float]]] = []
         self.trouble: str | None = None
+        self.overlapping = self.repeated = 0
 
     def defect(self, name: str, times: int = 1) -> None:
         if times:
@@ -275,10 +306,25 @@ def _geometry(shapes: Any, known: set[int], projection: Projection | None, sums:
     for repair in mended.repairs.values():
         sums.defect("repairable: " + repair["reason"])
     sums.repairable += len(mended.repairs)
+    _neighbours(shapes, sums)
     sums.degrees = _widened(sums.degrees, shapely.total_bounds(mended.shapes).tolist())
     room = PICTURE_SHAPES - len(sums.picture)
     if room > 0:
         _draw(mended.shapes, room, sums)
+
+
+def _neighbours(shapes: Any, sums: _Sums) -> None:
+    """Count what is told and left as it is (edge case 14): overlaps among the records read together."""
+    kinds = shapely.get_type_id(shapes)
+    areas = shapes[np.isin(kinds, geometry.POLYGONAL) & shapely.is_valid(shapes)]
+    if len(areas):
+        tree = shapely.STRtree(areas)
+        first, second = tree.query(areas, predicate="overlaps")
+        sums.overlapping += len(np.unique(first[first != second]))
+    given = shapes[kinds > 0]
+    if len(given):
+        fewer = shapely.get_num_coordinates(shapely.remove_repeated_points(given))
+        sums.repeated += int((fewer < shapely.get_num_coordinates(given)).sum())
 
 
 def _draw(shapes: Any, room: int, sums: _Sums) -> None:
@@ -327,6 +373,11 @@ def _remarks(
         condition("the layer is empty", "skip: it, with the reason; or ask why the source gives nothing")
     if layer.count is not None and layer.count != sums.read and sums.trouble is None and not layer.blockers:
         condition(f"the source says {layer.count} records and gives {sums.read}", "ask its owner")
+    for times, what in ((sums.overlapping, "overlap a neighbour"), (sums.repeated, "repeat a position")):
+        if times:
+            remarks.append(
+                Remark(severity="note", text=f"{times} records {what}; they are loaded as they are")
+            )
     lost = sum(times for name, times in sums.defects.items() if not name.startswith("repairable"))
     if lost:
         told = ", ".join(

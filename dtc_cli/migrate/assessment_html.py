@@ -29,6 +29,9 @@ def render(found: Assessment) -> bytes:
         f"<p><strong class='{_CLASS[found.readiness]}'>{escape(found.readiness)}</strong>; "
         f"{len(found.layers)} layers, {records:,} records, format {escape(found.format)}, "
         f"data quality <strong>{found.score:.1%}</strong>.</p>",
+        "<h2>In short</h2><ul>",
+        *(f"<li>{escape(one)}</li>" for one in found.summary),
+        "</ul>",
         _head("Layer", "Records", "Becomes", "State", "Quality"),
     ]
     for layer in found.layers:

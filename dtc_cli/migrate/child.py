@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from dtc_cli.migrate.transform import Record, Transformer
 
 
+FRAME_BYTES = 8 * 1024 * 1024
+READ_BYTES = 32 * 1024 * 1024
+SMALLEST_READ = 64
+
+
 class Job(msgspec.Struct, frozen=True, kw_only=True):
     """What a child is to read."""
 
@@ -84,11 +89,11 @@ def _read(job: Job, out: BinaryIO) -> None:
             },
         )
         read = job.start
-        for found, encoded in _transformed(reader, layer.name, transformer, job):
+        size = job.size if job.careful else _size(source.path, facts.count, job.size)
+        for found, encoded in _transformed(reader, layer.name, transformer, job, size):
             left = len(found) if job.stop is None else job.stop - read
             records, bodies = found[:left], encoded[:left]
-            for first in range(0, len(records), job.frame):
-                part = slice(first, first + job.frame)
+            for part in _parts(bodies, job.frame):
                 frames.write(out, frames.DATA, records[part], b"\n".join(bodies[part]) + b"\n")
             read += len(records)
             if job.stop is not None and read >= job.stop:
@@ -107,14 +112,35 @@ def _read(job: Job, out: BinaryIO) -> None:
         reader.close()
 
 
+def _parts(bodies: list[bytes], most: int) -> "Iterator[slice]":
+    """Slices of at most so many records, and of no more bytes than one request to a target should have."""
+    first = size = 0
+    for index, body in enumerate(bodies):
+        if index > first and (index - first >= most or size + len(body) > FRAME_BYTES):
+            yield slice(first, index)
+            first, size = index, 0
+        size += len(body)
+    if first < len(bodies):
+        yield slice(first, len(bodies))
+
+
+def _size(path: str, count: int | None, wanted: int) -> int:
+    """Records to read at once: fewer where a record of the file is large, so that memory stays flat."""
+    place = Path(path)
+    if not count or "://" in path or not place.is_file():
+        return wanted
+    each = place.stat().st_size / count
+    return max(SMALLEST_READ, min(wanted, int(READ_BYTES / max(each, 1.0))))
+
+
 def _transformed(
-    reader: "Source", layer: str, transformer: "Transformer", job: Job
+    reader: "Source", layer: str, transformer: "Transformer", job: Job, size: int
 ) -> "Iterator[tuple[list[Record], list[bytes]]]":
     """Batches as records and bodies. Reading and geometry run beside mapping and encoding.
 
     The careful way does one after the other, so that nothing is lost of what came before a crash.
     """
-    batches = reader.batches(layer, start=job.start, size=job.size, careful=job.careful)
+    batches = reader.batches(layer, start=job.start, size=size, careful=job.careful)
     if job.careful:
         for batch in batches:
             yield transformer.batch(batch)

@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
 from dtc_cli.migrate import gates
 from dtc_cli.migrate import rollback as rollbacks
@@ -205,6 +206,15 @@ def _carried(
         except TargetDown as problem:
             _note_down(journal)
             raise problem
+        except KeyboardInterrupt as stop:
+            done = sum(journal.counts(int(journal.fact("epoch"))).values())
+            raise DtcError(
+                "interrupted",
+                f"interrupted; {done:,} records are in the journal",
+                where=str(journal.folder),
+                hint=f"dtc migrate resume {journal.folder}   goes on; dtc migrate rollback takes it back",
+                exit_code=ExitCode.INTERRUPTED,
+            ) from stop
         since = journal.fact("downSince")
         if since is not None:
             journal.set_fact("downSeconds", _age(since))

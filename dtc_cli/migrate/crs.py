@@ -231,6 +231,29 @@ def _grids(operations: Sequence[Any]) -> list[str]:
     return sorted(names)[:6]
 
 
+USUAL = (
+    5186, 5187, 5185, 5188, 5179, 5174, 2097, 6677, 6675, 6674, 6669, 28992, 31370, 25831, 25832, 25833, 2056,
+    21781, 27700, 2154, 31287, 2263, 2229, 3435, 2272, 26986, 2193, 28355, 28356, 3826, 3857,
+)  # fmt: skip
+"""Systems that cities of several countries use, to compare an extent with."""
+
+
+def _fitting(bounds: Sequence[float]) -> str:
+    """Usual systems in whose area an extent lies: a hint with little weight, and said so."""
+    pyproj = need("pyproj", what="reprojection")
+    found = []
+    for code in USUAL:
+        crs = pyproj.CRS.from_epsg(code)
+        back = pyproj.Transformer.from_crs(crs, crs.geodetic_crs, always_xy=True)
+        corners = [back.transform(x, y) for x in bounds[::2] for y in bounds[1::2]]
+        use = crs.area_of_use
+        if all(use.west <= x <= use.east and use.south <= y <= use.north for x, y in corners):
+            found.append(f"EPSG:{code}")
+    if not found:
+        return ""
+    return f"; they would fit {', '.join(found[:6])} (confidence {1 / (1 + len(found)):.0%} each at best)"
+
+
 def missing_crs(layer: str, bounds: Sequence[float] | None, where: str) -> DtcError:
     """The refusal of a layer without a reference system, with what its extent suggests."""
     extent = "its extent is unknown"
@@ -240,7 +263,7 @@ def missing_crs(layer: str, bounds: Sequence[float] | None, where: str) -> DtcEr
         extent += (
             "; the numbers could be degrees, which is no evidence that they are"
             if degrees
-            else "; these are not degrees"
+            else "; these are not degrees" + _fitting(bounds)
         )
     return plan_error(
         f"the layer {layer} states no coordinate reference system",

@@ -43,6 +43,8 @@ class Mended(msgspec.Struct, kw_only=True):
     """Index to (code, sentence) of what may not be loaded."""
     repairs: dict[int, dict[str, Any]]
     """Index to what was repaired: reason, area before and after in square metres of the source."""
+    beside: dict[int, list[dict[str, Any]]] = {}
+    """Index to further levels of detail, as GeoJSON."""
 
 
 def mend(shapes: Any, projection: Projection, policy: Policy) -> Mended:

@@ -22,6 +22,8 @@ REMEDIES = {
     "missing-key": "fill the key field, or leave id.key out",
     "duplicate-key": "correct the keys in the source",
     "id-taken": "another record has the id; see on_existing",
+    "other-geometry-type": "give such records a layer of their own, or mixed: keep",
+    "target: OUT_OF_BOUNDS": "check source_crs and axis_order, or the bounds of the city",
     "too-large": "split or simplify the geometry",
     "reader-crash": "the reading library crashes here; save the file anew with another program",
 }

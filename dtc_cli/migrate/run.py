@@ -3,7 +3,8 @@
 import hashlib
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -200,7 +201,9 @@ class _Run:
         )  # fmt: skip
         for frame in reader.frames(start):
             self._expected = reader.facts.count
-            self._page(name, list(frame.items()))
+            items, page = list(frame.items()), self._sink.page
+            for first in range(0, len(items), page):
+                self._page(name, items[first : first + page])
             if self._progress is not None:
                 self._progress(dict(self._counts), self._expected, time.monotonic() - self._started)
         facts = reader.facts
@@ -232,7 +235,7 @@ class _Run:
             first.append(row)
             if item is not None:
                 sending.append((record, item))
-            self._count(row[4])
+        self._count(row[4] for row in first)
         # A target that keeps what it took must find what it was sent in the journal, whatever happens now.
         ahead = not self._sink.forgets
         if ahead or not sending:
@@ -245,9 +248,10 @@ class _Run:
         for (record, item), one in zip(sending, written, strict=True):
             state, standing = self._settled(layer, record, item, one)
             states.append(state)
-            self._count(state[0], SENT)
             if standing is not None:
                 objects.append(standing)
+        self._count(state[0] for state in states)
+        self._counts[SENT] -= len(states)
         if ahead:
             self._journal.settle(self.epoch, layer, states, objects, place)
             return
@@ -258,10 +262,9 @@ class _Run:
         ]
         self._journal.settle(self.epoch, layer, (), objects, place, rows=rows)
 
-    def _count(self, state: str, instead_of: str | None = None) -> None:
-        self._counts[state] = self._counts.get(state, 0) + 1
-        if instead_of is not None:
-            self._counts[instead_of] -= 1
+    def _count(self, states: Iterable[str]) -> None:
+        for state, times in Counter(states).items():
+            self._counts[state] = self._counts.get(state, 0) + times
 
     def _judged(
         self,

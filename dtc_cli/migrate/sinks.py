@@ -26,10 +26,13 @@ class Item(msgspec.Struct, frozen=True):
 class Sink(Protocol):
     """A place that objects go to."""
 
-    page: int
-    """Objects that it takes best in one call."""
     forgets: bool
     """Whether `restore` undoes what was stored since a checkpoint; nothing is then journalled ahead."""
+
+    @property
+    def page(self) -> int:
+        """Objects that it takes best in one call."""
+        ...
 
     def put(self, items: Sequence[Item]) -> list[Written]:
         """Store objects; what came of each, in order. Idempotent: an object may come twice after a crash."""

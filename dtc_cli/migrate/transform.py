@@ -120,7 +120,7 @@ class Transformer:
             shown = [self._point if one is None else one for one in shown]
         kinds, properties = self._mapper.types(table), self._mapper.properties(table)
         if batch.extra:
-            self._add_extra(batch, shown, properties)
+            self._add_extra(batch, mended.beside, shown, properties)
         rest = self._mapper.rest(table)
         keys = self._identity.keys_of(table)
         refused = self._refused(batch, mended, kinds, keys, shown, properties)
@@ -164,6 +164,11 @@ class Transformer:
             return geometry.Mended(shapes=batch.geometry, problems={}, repairs={})
         done = geometry.mend(batch.geometry, self.projection, self._policy)
         self._widen(done.shapes)
+        if batch.extra and self._layer.levels:
+            # Here and not with the mapping: a transformation of pyproj belongs to one thread.
+            done.beside = levels.place(
+                batch, self.projection, swap_axes=self._policy.swap_axes, notices=self._mapper.notices
+            )
         return done
 
     def _widen(self, shapes: Any) -> None:
@@ -176,14 +181,15 @@ class Transformer:
             low = np.minimum(self.bounds[:2], bounds[:2]).tolist()
             self.bounds = low + np.maximum(self.bounds[2:], bounds[2:]).tolist()
 
-    def _add_extra(self, batch: Batch, shown: list[bytes | None], properties: list[dict[str, Any]]) -> None:
+    def _add_extra(
+        self,
+        batch: Batch,
+        beside: dict[int, list[dict[str, Any]]],
+        shown: list[bytes | None],
+        properties: list[dict[str, Any]],
+    ) -> None:
         """What a reader gives beside fields: further properties, and levels of detail."""
         levels.mark(batch, shown)
-        beside: dict[int, list[dict[str, Any]]] = {}
-        if self._layer.levels:
-            beside = levels.place(
-                batch, self.projection, swap_axes=self._policy.swap_axes, notices=self._mapper.notices
-            )
         for index, extra in batch.extra.items():
             properties[index] = {**plain(extra.get("properties", {})), **properties[index]}
             if index in beside:

@@ -18,6 +18,7 @@ from dtc_cli.migrate.wire import Wire, said
 NDJSON = {"Content-Type": "application/x-ndjson"}
 MERGE = {"Content-Type": "application/merge-patch+json"}
 PAGE = 1000  # P2 4.3: the most that a page may hold
+BULK_PAGE, SINGLE_PAGE = 5000, 500
 POLL_S = 0.02
 NOT_OFFERED = frozenset({404, 405, 501})
 
@@ -33,7 +34,6 @@ class Twin:
         keep: is given objects of others, as (id, object), before they are changed.
     """
 
-    page = 2000
     forgets = False
 
     def __init__(
@@ -52,13 +52,29 @@ class Twin:
         self._bulk: bool | None = None
 
     @property
+    def page(self) -> int:
+        """Objects that it takes best in one call: many to an import job, fewer when written one by one."""
+        return SINGLE_PAGE if self._bulk is False else BULK_PAGE
+
+    @property
     def wire(self) -> Wire:
         """How it is reached."""
         return self._wire
 
     def exists(self) -> bool:
         """Whether the city is there."""
-        return self._wire.request("GET", self._at).status_code == 200
+        answer = self._wire.request("GET", self._at)
+        self._readable(answer)
+        return answer.status_code == 200
+
+    def _readable(self, answer: httpx.Response) -> None:
+        if answer.status_code in (401, 403):
+            raise target_error(
+                "the key may not read the city",
+                where=self._city,
+                why=" ".join(said(answer)),
+                hint="auth.api_keys",
+            )
 
     def prepare(self, *, create: bool, bounds: Sequence[float] | None, name: str) -> bool:
         """See that the city is there, or make it (D-41). Whether it was made.
@@ -69,13 +85,7 @@ class Twin:
         answer = self._wire.request("GET", self._at)
         if answer.status_code == 200:
             return False
-        if answer.status_code in (401, 403):
-            raise target_error(
-                "the key may not read the city",
-                where=self._city,
-                why=" ".join(said(answer)),
-                hint="auth.api_keys",
-            )
+        self._readable(answer)
         if not create:
             raise target_error(
                 f"the target has no city {self._city}", where="city.id",

@@ -160,6 +160,8 @@ class OgrSource:
         notes = []
         if self.format == "dxf" and not _has_end(Path(self._path)):
             notes.append("the drawing is cut off: its end mark is missing, and what stood before it may be")
+        if any(word in str(info["geometry_type"]) for word in ("Curve", "Surface", "Compound", "Circular")):
+            notes.append("arcs are drawn as lines of one segment to 4 degrees, which GDAL does")
         if self._staged is not None and self.format == "shapefile":
             notes.append("the index (.shx) is missing; it was rebuilt on a copy")
         if self._encoding is not None and self._encoding.confidence < 0.6:

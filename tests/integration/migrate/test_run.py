@@ -195,10 +195,10 @@ def _heights(count: int) -> Any:
 
 def test_killed_at_any_moment_it_goes_on(tmp_path: Path, dtc: Run) -> None:
     """`kill -9` after some pages; nothing is lost and nothing doubled."""
-    plan = made.plan(made.buildings(tmp_path / "b.gpkg", 9000))
+    plan = made.plan(made.buildings(tmp_path / "b.gpkg", 6500))
     out = tmp_path / "out.ndjson"
     command = [sys.executable, "-m", "dtc_cli", "migrate", "run", str(plan), "--to", str(out)]
-    for size in (1, 500_000, 1_500_000):
+    for size in (1, 700_000, 1_400_000):
         with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
             while process.poll() is None and (not out.exists() or out.stat().st_size < size):
                 pass
@@ -209,7 +209,7 @@ def test_killed_at_any_moment_it_goes_on(tmp_path: Path, dtc: Run) -> None:
     lines = out.read_bytes().splitlines()
     assert len(lines) == summary["states"]["loaded"] + summary["states"]["repaired"]
     assert len({orjson.loads(line)["id"] for line in lines}) == len(lines)
-    assert sum(summary["states"].values()) == 9000
+    assert sum(summary["states"].values()) == 6500
 
 
 def test_the_quarantine_is_listed_exported_and_tried_again(tmp_path: Path, dtc: Run) -> None:
