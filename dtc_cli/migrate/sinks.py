@@ -106,8 +106,14 @@ class FileSink:
 
     def restore(self, place: Any) -> None:
         """Cut the file to what the journal knows."""
-        self._stream.truncate(int(place or 0))
-        self._stream.seek(int(place or 0))
+        try:
+            self._stream.truncate(int(place or 0))
+            self._stream.seek(int(place or 0))
+        except OSError as problem:
+            raise target_error(
+                f"{self._path} is no ordinary file", where=str(self._path),
+                why=problem.strerror or str(problem), hint="--to FILE on a disk; a run may have to cut it",
+            ) from problem  # fmt: skip
 
     def finish(self, bounds: Sequence[float] | None) -> None:
         """Write the record around its objects."""

@@ -1,5 +1,6 @@
 """Readers that crash, targets that are down, busy, picky, or know no bulk import."""
 
+import errno
 import json
 import sys
 import threading
@@ -16,8 +17,9 @@ from dtc_cli.core import target as targets
 from dtc_cli.errors import DtcError
 from dtc_cli.migrate import frames
 from dtc_cli.migrate.child import Job, run
+from dtc_cli.migrate.journal import Journal
 from dtc_cli.migrate.reader import LayerReader
-from dtc_cli.migrate.sinks import Item
+from dtc_cli.migrate.sinks import FileSink, Item
 from dtc_cli.migrate.trouble import need
 from dtc_cli.migrate.twin import Twin
 from dtc_cli.migrate.wire import TargetDown, Wire
@@ -354,3 +356,36 @@ def test_lists_of_other_shapes_are_walked() -> None:
         with pytest.raises(DtcError, match="cannot be listed"):
             list(twin.walk())
         twin.close()
+
+
+def test_ctrl_c_says_how_to_go_on(tmp_path: Path, dtc: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def stop(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    plan = made.plan(made.buildings(tmp_path / "b.gpkg", 5))
+    with monkeypatch.context() as patch:
+        patch.setattr(FileSink, "checkpoint", stop)
+        code, answer = dtc("run", plan, "--to", tmp_path / "o.ndjson")
+    assert code == 130
+    assert "dtc migrate resume" in answer["error"]["try"]
+
+
+def test_a_full_disk_is_told_as_such(tmp_path: Path, dtc: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    plan = made.plan(made.buildings(tmp_path / "b.gpkg", 5))
+    with monkeypatch.context() as patch:
+        patch.setattr("dtc_cli.migrate.sinks.os.fsync", full)
+        code, answer = dtc("run", plan, "--to", tmp_path / "o.ndjson")
+    assert (code, answer["error"]["code"], answer["error"]["why"]) == (
+        7,
+        "migration-target",
+        "No space left on device",
+    )
+    assert dtc("resume", plan)[1]["states"] == {"loaded": 5}
+    journal = Journal(tmp_path / "j", create=True)
+    journal._db.execute("PRAGMA max_page_count = 1")
+    with pytest.raises(DtcError, match="journal cannot be written"):
+        journal.keep_priors([("a", b"x" * 100_000)])
+    journal.close()

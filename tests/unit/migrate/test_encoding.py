@@ -83,3 +83,26 @@ def test_a_table_that_is_cut_off_is_none(tmp_path: Path) -> None:
     assert encoding.read_dbf(tmp_path / "d.dbf") is None
     assert not encoding.clean("a\ufffd")
     assert not encoding.clean("a\x85")
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Zürich\nKöln", "cp1252"),
+        ("Peçeña México", "cp1252"),
+        ("简体国语", "gbk"),
+        ("ひたちなか市\n西蒲原郡弥彦村", "cp932"),
+        ("ひたちなか市\n西蒲原郡弥彦村", "euc-jp"),
+        ("서울특별시 강동구\n천호동", "cp949"),
+    ],
+)
+def test_short_texts_are_not_taken_for_another_script(text: str, name: str) -> None:
+    assert encoding.guess(text.encode(name).splitlines()).name == name
+
+
+def test_a_table_in_utf_16_is_no_table(tmp_path: Path) -> None:
+    head = bytearray(32)
+    head[0], head[8:10], head[10:12] = 3, (65).to_bytes(2, "little"), (11).to_bytes(2, "little")
+    field = b"\xff\xfei".ljust(11, b"\x00") + b"C" + bytes(4) + b"\x0a" + bytes(15)
+    (tmp_path / "a.dbf").write_bytes(bytes(head) + field + b"\r")
+    assert encoding.read_dbf(tmp_path / "a.dbf") is None

@@ -177,6 +177,22 @@ def test_systems_without_a_place_are_refused(given: str, words: str) -> None:
         crs.Projection(given, limit_m=5, where="plan.yaml")
 
 
+def test_wgs_84_under_another_name_is_known() -> None:
+    spelt = (
+        'GEOGCS["WGS 84",DATUM["World Geodetic System 1984 [EPSG ID 6326]",SPHEROID["WGS 84 [EPSG ID 7030]",'
+        '6378137.0,298.257223563]],PRIMEM["Greenwich",0.0],UNIT["Decimal_Degree",0.01745329251994328]]'
+    )
+    assert "taken for WGS 84" in crs.Projection(spelt, limit_m=5, where="p").operation.notes[0]
+
+
+def test_the_box_of_a_source_is_placed_or_not_believed() -> None:
+    korea = crs.Projection("EPSG:5186", limit_m=5, where="test")
+    box = korea.box([200_000, 550_000, 210_000, 560_000])
+    assert box == pytest.approx([127.0, 37.549, 127.113, 37.64], abs=1e-2)
+    for wild in ([-1.797e308, 0, 1, 1], [0, 0, 1, 1e308], [9e6, 9e6, 9e6, 9e6], [1, 2, 3]):
+        assert korea.box(wild) is None
+
+
 def test_an_accuracy_beyond_the_limit_is_refused() -> None:
     with pytest.raises(DtcError, match="to 4 m only") as problem:
         crs.Projection("EPSG:2263", limit_m=1, where="plan.yaml")
@@ -186,7 +202,11 @@ def test_an_accuracy_beyond_the_limit_is_refused() -> None:
 def test_a_missing_system_names_the_extent_and_no_guess() -> None:
     error = crs.missing_crs("columbus", [5.87, 10.7, 11.29, 14.7], "plan.yaml")
     assert "no evidence" in error.why
-    assert "not degrees" in crs.missing_crs("x", [200000, 5e5, 300000, 6e5], "p").why
+    korean = crs.missing_crs("x", [200000, 5.4e5, 210000, 5.5e5], "p").why
+    assert "not degrees" in korean
+    assert "EPSG:5186" in korean
+    assert "confidence" in korean
+    assert "would fit" not in crs.missing_crs("x", [1e9, 1e9, 2e9, 2e9], "p").why
     assert "unknown" in crs.missing_crs("x", None, "p").why
 
 
@@ -232,6 +252,10 @@ def test_distances_are_in_metres() -> None:
         ).iou
         is None
     )
+    same = compare.distance(square, square)
+    assert (same.hausdorff_m, same.iou) == (0, 1)
+    turned = {**square, "coordinates": [[*square["coordinates"][0][1:], square["coordinates"][0][1]]]}
+    assert compare.distance(square, turned).hausdorff_m == pytest.approx(0, abs=1e-6)
     for bad in ({}, {"type": "Point", "coordinates": []}):
         with pytest.raises(ValueError, match=r".+"):
             compare.distance(square, bad)

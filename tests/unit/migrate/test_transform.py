@@ -9,7 +9,7 @@ import pytest
 import shapely
 
 from dtc_cli.errors import DtcError
-from dtc_cli.migrate import content, levels, transform
+from dtc_cli.migrate import assess, child, content, levels, transform
 from dtc_cli.migrate.plan import parse
 from dtc_cli.migrate.sources.source import Field, Layer, rows_batch
 
@@ -102,3 +102,27 @@ def test_required_members_may_lie_within_others() -> None:
     assert transformer(rules % "null").batch(batch)[0][0].code == "missing-property"
     with pytest.raises(DtcError, match="value and an object"):
         transformer("properties: {floors: 1, floors.above: 2}")
+
+
+def test_frames_hold_so_many_records_and_so_many_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(child, "FRAME_BYTES", 10)
+    cut = child._parts([b"1234", b"1234", b"1234", b"", b"x" * 99, b"1"], 3)
+    assert [(one.start, one.stop) for one in cut] == [(0, 2), (2, 4), (4, 5), (5, 6)]
+    assert [(one.start, one.stop) for one in child._parts([b""] * 5, 2)] == [(0, 2), (2, 4), (4, 5)]
+    file = tmp_path / "big.gpkg"
+    with file.open("wb") as stream:
+        stream.truncate(child.READ_BYTES)
+    assert child._size(str(file), 1000, 8192) == 1000
+    assert child._size(str(file), 2, 8192) == child.SMALLEST_READ
+    assert child._size(str(file), None, 8192) == child._size("https://x/y", 5, 8192) == 8192
+
+
+def test_the_assessment_says_what_is_left_as_it_is() -> None:
+    layer = Layer(name="l", count=4, geometry="Polygon", crs=None, blockers=())
+    sums = assess._Sums(layer)
+    repeated = shapely.Polygon([(0, 0), (0, 0), (0, 2), (2, 2), (2, 0), (0, 0)])
+    batch = rows_batch(0, [{}] * 3, [repeated, shapely.box(1, 1, 3, 3), shapely.box(9, 9, 10, 10)])
+    assess._neighbours(batch.geometry, sums)
+    assert (sums.overlapping, sums.repeated) == (2, 1)
