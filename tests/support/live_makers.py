@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import mqtt5
+import msgspec
 import orjson
 from mqtt5 import DisconnectReasonCode
 
@@ -112,7 +113,6 @@ def _lower_grants(topics_of: Make) -> Make:
 
 
 def _no_sessions(enter: Make) -> Make:
-    import msgspec
 
     def wrong(self: Door, talk: Any, caller: Any, wish: Any) -> Any:
         return enter(self, talk, caller, msgspec.structs.replace(wish, clean=True, expiry=0.0))
@@ -197,23 +197,32 @@ def _enveloped(packet: Make) -> Make:
     """The envelope travels on MQTT too (C-63)."""
 
     def wrapped(self: Delivery, *given: Any) -> Any:
-        made = packet(self, *given)
-        if self.message.event is not None:
-            made.payload = envelope.publish(self.message, self.qos)
-        return made
+        if self.message.event is None:
+            return packet(self, *given)
+        return _carrying(envelope.publish(self.message, self.qos), packet, self, *given)
 
     return wrapped
+
+
+def _carrying(payload: bytes, packet: Make, delivery: Delivery, *given: Any) -> Any:
+    """The packet of a delivery with another payload."""
+    own = delivery.message
+    delivery.message = msgspec.structs.replace(own, payload=payload)
+    try:
+        return packet(delivery, *given)
+    finally:
+        delivery.message = own
 
 
 def _flat(packet: Make) -> Make:
     """A reading is flat on MQTT (C-62)."""
 
     def flat(self: Delivery, *given: Any) -> Any:
-        made = packet(self, *given)
-        if self.message.fact is not None:
-            shown = orjson.loads(self.message.payload)
-            made.payload = orjson.dumps({"sensorId": shown["sensorId"], **shown["measurements"][0]})
-        return made
+        if self.message.fact is None:
+            return packet(self, *given)
+        shown = orjson.loads(self.message.payload)
+        payload = orjson.dumps({"sensorId": shown["sensorId"], **shown["measurements"][0]})
+        return _carrying(payload, packet, self, *given)
 
     return flat
 
@@ -376,6 +385,7 @@ MAKERS: dict[str, LiveMaker] = {
         both(
             wrap(Delivery, "packet", _enveloped),
             wrap(topics, "reading", _short_names),
+            wrap(topics, "SHORT_PARAMETERS", lambda known: {**known, "temp": "temperature"}),
             wrap(MqttSession, "_next_id", _lowest_ids),
             wrap(MqttSession, "deliver", _twice),
         ),
