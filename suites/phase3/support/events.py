@@ -44,28 +44,34 @@ class Ears:
         if twin.target.stream_url:
             self.stream = open_session(twin)
             # Wide, so that a message on a topic of another shape is heard and can be judged.
-            self.stream.subscribe(("#", 2))
-            if failure(self.stream.reply({"SUBACK", "ERROR"}) or {"type": "CONNACK"}):
+            for wide in ("#", f"city/+/{branch}"):
+                self.stream.subscribe((wide, 2))
+                if not failure(self.stream.reply({"SUBACK", "ERROR"}) or {"type": "CONNACK"}):
+                    break
+            else:
                 self.stream.subscribed((pattern, 2))
         if twin.target.mqtt_url:
             self.mqtt = broker.connect(twin, f"ears-{branch.split('/', maxsplit=1)[0]}")
             # Retained messages tell of the past (retain handling 2 leaves them out).
-            wide = self.mqtt.subscribe(("#", 2 | 0x20))
-            if wide is None or any(reason > 2 for reason in wide.packet.reasons):
+            for wide in ("#", f"city/+/{branch}"):
+                answer = self.mqtt.subscribe((wide, 2 | 0x20))
+                if answer is not None and all(reason <= 2 for reason in answer.packet.reasons):
+                    break
+            else:
                 self.mqtt.subscribed((pattern, 2 | 0x20))
 
     def listen(self, about: str, wait_s: float = WAIT_S) -> Heard:
         """What comes about this id; ends as soon as each door has told, and leaves."""
         stream = (
             self.stream.publishes(
-                wait_s, lambda one: self._tells(str(one.get("topic"))) and _about(one, about), most=1
+                wait_s, lambda one: self._tells(str(one.get("topic")), about) and _about(one, about), most=1
             )
             if self.stream
             else []
         )
         mqtt = (
             self.mqtt.messages(
-                wait_s, lambda one: self._tells(one.packet.topic) and _about_packet(one, about), most=1
+                wait_s, lambda one: self._tells(one.packet.topic, about) and _about_packet(one, about), most=1
             )
             if self.mqtt
             else []
@@ -75,8 +81,9 @@ class Ears:
         self.close()
         return Heard(stream, mqtt, about)
 
-    def _tells(self, topic: str) -> bool:
-        return self.word in topic.split("/")
+    def _tells(self, topic: str, about: str) -> bool:
+        """Whether a topic may tell of it; what has no id is told of in its own city."""
+        return self.word in topic.split("/") and (about != "" or self.twin.target.city in topic)
 
     def close(self) -> None:
         """Leave."""
