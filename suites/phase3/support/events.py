@@ -48,15 +48,19 @@ class Ears:
                 self.stream.subscribe((wide, 2))
                 if not failure(self.stream.reply({"SUBACK", "ERROR"}) or {"type": "CONNACK"}):
                     break
+                if self.stream.ended is not None:  # a refusal may end the connection
+                    self.stream = open_session(twin)
             else:
                 self.stream.subscribed((pattern, 2))
         if twin.target.mqtt_url:
-            self.mqtt = broker.connect(twin, f"ears-{branch.split('/', maxsplit=1)[0]}")
+            self.mqtt = broker.connect(twin, f"ears-{self.word}")
             # Retained messages tell of the past (retain handling 2 leaves them out).
             for wide in ("#", f"city/+/{branch}"):
                 answer = self.mqtt.subscribe((wide, 2 | 0x20))
                 if answer is not None and all(reason <= 2 for reason in answer.packet.reasons):
                     break
+                if self.mqtt.ended is not None:
+                    self.mqtt = broker.connect(twin, f"ears-{self.word}")
             else:
                 self.mqtt.subscribed((pattern, 2 | 0x20))
 
