@@ -14,6 +14,11 @@ EARLIEST_US = -62_135_596_800 * MICROS
 
 _LAST_DAY = date(9999, 12, 31).toordinal()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EPOCH_DAY = _EPOCH.toordinal()
+_TWO_DIGITS = {f"{n:02d}": n for n in range(60)}
+_SHOWN = [f"{n:02d}" for n in range(60)]
+_MINUTES = [f"T{n // 60:02d}:{n % 60:02d}:" for n in range(1440)]
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 _SHAPE = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})", re.ASCII
 )
@@ -41,6 +46,27 @@ def parse_with_offset(text: object) -> tuple[int, int] | None:
 
 @lru_cache(maxsize=4096)  # a reading's instant is asked for when it is judged and when it is stored
 def _parsed(text: str) -> tuple[int, int] | None:
+    if len(text) == 20 and text[10] == "T" and text[19] == "Z" and text[13] == ":" == text[16]:
+        day, hour = _day(text[:10]), _TWO_DIGITS.get(text[11:13], 24)
+        minute, second = _TWO_DIGITS.get(text[14:16]), _TWO_DIGITS.get(text[17:19])
+        if day is not None and hour < 24 and minute is not None and second is not None:
+            return (day + hour * 3600 + minute * 60 + second) * MICROS, 0
+    return _parsed_at_length(text)
+
+
+@lru_cache(maxsize=4096)
+def _day(text: str) -> int | None:
+    """Seconds since 1970 UTC at the start of a day, or None when the text is none."""
+    if _DATE.fullmatch(text) is None:
+        return None
+    try:
+        return (date.fromisoformat(text).toordinal() - _EPOCH_DAY) * 86_400
+    except ValueError:
+        return None
+
+
+def _parsed_at_length(text: str) -> tuple[int, int] | None:
+    """Any form of an instant: a fraction, another zone, a leap second."""
     match = _SHAPE.fullmatch(text)
     if match is None:
         return None
@@ -82,9 +108,19 @@ def show(micros: int, offset: int = 0) -> str:
 
     Fractions only where there are any.
     """
-    moment = _EPOCH + timedelta(microseconds=micros, minutes=offset)
-    text = moment.replace(tzinfo=None).isoformat(timespec="microseconds" if micros % MICROS else "seconds")
+    seconds, fraction = divmod(micros + offset * 60 * MICROS, MICROS)
+    day, rest = divmod(seconds, 86_400)
+    minute, second = divmod(rest, 60)
+    text = _date(day) + _MINUTES[minute] + _SHOWN[second]
+    if fraction:
+        text = f"{text}.{fraction:06d}"
     if offset == 0:
         return text + "Z"
     sign = "-" if offset < 0 else "+"
     return f"{text}{sign}{abs(offset) // 60:02d}:{abs(offset) % 60:02d}"
+
+
+@lru_cache(maxsize=4096)
+def _date(day: int) -> str:
+    """The day of that number since 1970."""
+    return date.fromordinal(day + _EPOCH_DAY).isoformat()

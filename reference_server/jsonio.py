@@ -12,6 +12,7 @@ import orjson
 from reference_server.errors import ApiError
 from reference_server.strictjson import MAX_DEPTH, BadJsonError, deeper_than, unique
 
+_MAY_END = (b'":', b'" ', b'"\n', b'"\t', b'"\r')
 _NAME_END = re.compile(rb'"[ \t\r\n]*:')
 
 
@@ -37,20 +38,15 @@ def loads(raw: bytes) -> Any:
 def _plainly_unique(raw: bytes, value: Any) -> bool:
     """Whether no name is given twice, as far as counting can tell; False when a slower look is needed.
 
-    In a text without escapes every name ends with a quote and a colon, so when the parsed value has as many
-    members as that, none was overwritten. A string that begins with a colon only makes it look twice.
+    In a text without escapes every name ends with a quote and a colon, perhaps with blanks between them. The
+    same value written again has as many such ends as it has members (and strings that begin with a colon,
+    which the text has too): when that is as many as the text has, no member was overwritten.
     """
     if b"\\" in raw:
         return False
-    members, waiting = 0, [value]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, dict):
-            members += len(one)
-            waiting.extend(child for child in one.values() if isinstance(child, dict | list))
-        elif isinstance(one, list):
-            waiting.extend(child for child in one if isinstance(child, dict | list))
-    return members == len(_NAME_END.findall(raw))
+    kept = orjson.dumps(value).count(b'":')
+    # a quote with a blank behind it may be the end of a name: counting them all is the quicker upper bound
+    return kept == sum(map(raw.count, _MAY_END)) or kept == len(_NAME_END.findall(raw))
 
 
 def body_object(raw: bytes) -> dict[str, Any]:

@@ -65,10 +65,10 @@ def deeper_than(value: Any, levels: int) -> bool:
     for _ in range(levels):
         below: list[Any] = []
         for item in layer:
-            if isinstance(item, dict):
-                below.extend(child for child in item.values() if isinstance(child, dict | list))
-            elif isinstance(item, list):
-                below.extend(child for child in item if isinstance(child, dict | list))
+            for child in item.values() if isinstance(item, dict) else item if isinstance(item, list) else ():
+                kind = type(child)
+                if kind is dict or kind is list:
+                    below.append(child)
         if not below:
             return False
         layer = below

@@ -10,6 +10,7 @@ import msgspec
 import orjson
 
 from reference_server import geometry, instants
+from reference_server.bulk import plain
 from reference_server.bulk.reader import Item
 from reference_server.bulk.work import Work
 from reference_server.errors import ApiError
@@ -19,13 +20,15 @@ from reference_server.rules.findings import Findings
 from reference_server.services import objects, readings, sensors
 from reference_server.services.cities import City
 from reference_server.services.refusal import refuse
-from reference_server.storage.properties import scalars
+from reference_server.storage.properties import indexed
 from reference_server.storage.protocol import Prepared, RowFault
 
 STAMPED = ("created", "lastUpdated", "revision")
 """Members of metadata that the server gives."""
 _PACK = msgspec.msgpack.Encoder()
 _PREPARED = msgspec.msgpack.Decoder(Prepared)
+BYTES_OF_CHARACTER = 4
+"""In UTF-8, at most."""
 FINAL = ("completed", "failed", "cancelled")
 
 
@@ -69,9 +72,13 @@ class Judge:
         self._put(item, value)
 
     def _put(self, item: Item, value: dict[str, Any]) -> None:
-        objects.check(self.city, value)
-        _need(value, "id")
-        prepared = prepare(value, objects.checked_id(value["id"]))
+        box = plain.box_of(self.city, value)
+        if box is None:
+            objects.check(self.city, value)
+            _need(value, "id")
+        prepared = prepare(value, objects.checked_id(value["id"]), box)
+        if box is not None and len(prepared.head) > objects.MAX_BODY // BYTES_OF_CHARACTER:
+            objects.check(self.city, value)
         refs = [("sensor", name) for name in prepared.sensors]
         self.work.add("object", prepared.id, item.line, item.pointer, _PACK.encode(prepared), refs)
 
@@ -170,8 +177,8 @@ def fault(refusal: ApiError, line: int, pointer: str, entity: str | None) -> Row
     return RowFault(line, where, entity, str(refusal.details.get("rule", refusal.code)), refusal.message)
 
 
-def prepare(value: Mapping[str, Any], object_id: str) -> Prepared:
-    """A sound object with all that can be worked out before it is written."""
+def prepare(value: Mapping[str, Any], object_id: str, box: geometry.Box | None = None) -> Prepared:
+    """A sound object with all that can be worked out before it is written; `box` is its own, if known."""
     metadata = value.get("metadata", {})
     kept = {name: part for name, part in metadata.items() if name not in STAMPED}
     body = {name: part for name, part in value.items() if name not in ("metadata", "_links")}
@@ -183,8 +190,8 @@ def prepare(value: Mapping[str, Any], object_id: str) -> Prepared:
         value["type"],
         head,
         past(metadata.get("created")),
-        geometry.box_of(value["geometry"]),
-        list(scalars(value["properties"])),
+        geometry.box_of(value["geometry"]) if box is None else box,
+        list(indexed(value["properties"])),
         list(value.get("sensors", ())),
         accuracy if isinstance(accuracy, int | float) and 0 <= accuracy <= 1 else None,
     )

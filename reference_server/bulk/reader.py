@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import IO, Any
 
 import msgspec
-import orjson
 
-from reference_server.strictjson import MAX_DEPTH, BadJsonError, deeper_than, refuse_constant, unique
+from reference_server import jsonio
+from reference_server.strictjson import MAX_DEPTH, BadJsonError
 
 CHUNK = 1024 * 1024
 MAX_ROW = 16 * 1024 * 1024
@@ -33,8 +33,8 @@ HEADER = frozenset(
 MAX_MEMBERS = 10_000
 """Members that an object above the rows may have."""
 _BLANK = " \t\n\r"
-_STRICT = json.JSONDecoder(object_pairs_hook=unique, parse_constant=refuse_constant)
-_LENIENT = json.JSONDecoder()
+_DECODER = json.JSONDecoder()
+"""Finds where a value ends; the value itself is read strictly then."""
 
 
 class Item(msgspec.Struct, frozen=True):
@@ -84,8 +84,7 @@ class Document:
 
     def _line(self, raw: bytes, number: int, at: int) -> Item:
         try:
-            value = checked(raw)
-            json.loads(raw, object_pairs_hook=unique)
+            value = jsonio.loads(raw)
         except (BadJsonError, RecursionError) as problem:
             return Item("object", number, "", None, str(problem), at)
         if isinstance(value, dict) and len(value) == 1:
@@ -142,21 +141,6 @@ class Document:
             yield Item(ARRAYS[pointer], 0, f"{pointer}/{index}", value, wrong, text.read)
             index += 1
         text.take("]")
-
-
-def checked(raw: bytes | str) -> Any:
-    """A JSON value without what could not be written again.
-
-    Raises:
-        BadJsonError: not UTF-8, not JSON, a number out of range, nested too deeply.
-    """
-    try:
-        value = orjson.loads(raw)
-    except orjson.JSONDecodeError as problem:
-        raise BadJsonError(f"the text is not JSON: {problem.msg}") from problem
-    if deeper_than(value, MAX_DEPTH):
-        raise BadJsonError(f"the text is nested deeper than {MAX_DEPTH} levels")
-    return value
 
 
 class Text:
@@ -230,15 +214,9 @@ class Text:
     def row(self) -> tuple[Any, str | None]:
         """The next value, or None and what is wrong with it when its end is known all the same."""
         self.peek()
-        wrong = None
-        decoder = _STRICT
         while True:
             try:
-                _, end = decoder.raw_decode(self._text, self._at)
-            except BadJsonError as problem:
-                wrong = wrong or str(problem)
-                decoder = _LENIENT
-                continue
+                _, end = _DECODER.raw_decode(self._text, self._at)
             except RecursionError as problem:
                 raise BadJsonError(f"the text is nested deeper than {MAX_DEPTH} levels") from problem
             except ValueError as problem:
@@ -249,11 +227,9 @@ class Text:
                 continue  # a number may go on
             break
         start, self._at = self._at, end
-        if wrong is not None:
-            return None, wrong
         try:
-            return checked(self._text[start:end]), None
-        except BadJsonError as problem:
+            return jsonio.loads(self._text[start:end].encode()), None
+        except (BadJsonError, RecursionError, UnicodeEncodeError) as problem:
             return None, str(problem)
 
 

@@ -10,7 +10,7 @@ import orjson
 from reference_server.rules import objects
 from reference_server.services import cities, sensors
 from reference_server.services.cities import City
-from reference_server.storage.protocol import Change, Measured, SensorQuery
+from reference_server.storage.protocol import Change, Measured
 
 if TYPE_CHECKING:
     from reference_server.world import World
@@ -120,16 +120,8 @@ class Directory:
             made: dict[uuid.UUID, tuple[str, str]] = {}
             self._binary = made
             for row in await self._world.storage.cities():
-                after = 0
-                while True:
-                    page = await self._world.storage.sensors(
-                        SensorQuery(city=row.no, limit=1000, after=after)
-                    )
-                    for sensor in page.rows:
-                        made[binary_id(row.id, sensor.id)] = (row.id, sensor.id)
-                    if len(page.rows) < 1000:
-                        break
-                    after = page.rows[-1].no
+                async for sensor in self._world.storage.walk_sensors(row.no):
+                    made[binary_id(row.id, sensor.id)] = (row.id, sensor.id)
             self._binary = made
         return self._binary.get(wanted)
 

@@ -43,14 +43,10 @@ class Hub:
         for city in await self._world.storage.cities():
             for row in await self._world.storage.entities(city.no, "service"):
                 self.bus.retained.keep(service_message(city.id, orjson.loads(row.body), row.updated))
-            after = 0
-            while True:
-                page = await self._world.storage.sensors(SensorQuery(city=city.no, limit=PAGE, after=after))
-                for row in page.rows:
-                    self.bus.retained.keep(device_message(city.id, row.id, orjson.loads(row.body)))
-                if len(page.rows) < PAGE:
-                    break
-                after = page.rows[-1].no
+            async for row in self._world.storage.walk_sensors(city.no):
+                if self.bus.retained.full:
+                    return
+                self.bus.retained.keep(device_message(city.id, row.id, orjson.loads(row.body)))
 
     async def latest(self, caller: Principal, pattern: str) -> list[Message]:
         """The newest reading of each sensor's parameter that a filter matches, as unnumbered messages."""

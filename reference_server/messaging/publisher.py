@@ -97,11 +97,11 @@ class Publisher:
         city = self._directory.city(change.city) if change.kind != "city" else change.entity
         if city is None:
             return []
-        body = None if change.body is None else orjson.loads(change.body)
         made: list[Message] = []
         if change.kind in ("object", "city"):
-            made.append(object_message(city, change, body, "City" if change.kind == "city" else None))
-        elif change.kind == "sensor":
+            return [object_message(city, change, "City" if change.kind == "city" else None)]
+        body = None if change.body is None else orjson.loads(change.body)
+        if change.kind == "sensor":
             made.append(device_message(city, change.entity, body))
         elif change.kind == "simulation" and body is not None:
             made.append(simulation_message(city, body))
@@ -155,7 +155,7 @@ def reading_message(names: Spoken, group: Sequence[Reading]) -> Message:
     return message
 
 
-def object_message(city: str, change: Change, body: Any, kind: str | None = None) -> Message:
+def object_message(city: str, change: Change, kind: str | None = None) -> Message:
     """An object, or the city itself, was created, updated or deleted."""
     shown = kind or change.type
     payload = {
@@ -166,8 +166,8 @@ def object_message(city: str, change: Change, body: Any, kind: str | None = None
         "revision": change.revision,
         "lastUpdated": instants.show(change.at),
     }
-    if body is not None and change.body is not None and len(change.body) <= MAX_OBJECT:
-        payload["object" if kind is None else "city"] = body
+    if change.body is not None and len(change.body) <= MAX_OBJECT:
+        payload["object" if kind is None else "city"] = orjson.Fragment(change.body)
     return said(topics.object_update(city, shown, change.entity), payload, event="city:updated")
 
 

@@ -14,6 +14,11 @@ class Retained:
     def __init__(self) -> None:
         self._kept: dict[str, Message] = {}
 
+    @property
+    def full(self) -> bool:
+        """Whether no further topic can be kept."""
+        return len(self._kept) >= MAX_RETAINED
+
     def keep(self, message: Message) -> None:
         """Keep a message; an empty one clears its topic."""
         if not message.payload:

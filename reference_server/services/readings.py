@@ -9,8 +9,9 @@ import orjson
 
 from reference_server import instants
 from reference_server.errors import ApiError
-from reference_server.rules import measurements, objects
+from reference_server.rules import measurements, objects, sound
 from reference_server.rules.findings import Findings
+from reference_server.rules.sound import MAX_NAME
 from reference_server.services import alerts, sensors, snapshots
 from reference_server.services.cities import City
 from reference_server.storage.protocol import Reading, Transaction
@@ -20,7 +21,6 @@ DEFAULT_RANGE_US = 24 * 3600 * instants.MICROS
 MAX_READINGS = 10_000
 """Readings in one answer; a longer range says so and where it goes on."""
 MAX_BUCKETS = 10_000
-MAX_NAME = 200
 _INTEGER_LIMIT = 2**63
 _DURATION = re.compile(r"(\d{1,6})(s|min|h|hour|d|day)", re.ASCII)
 _SECONDS = {"s": 1, "min": 60, "h": 3600, "hour": 3600, "d": 86400, "day": 86400}
@@ -73,8 +73,10 @@ def check(given: list[Any], capacity: Any, max_value: Any, **ids: Any) -> None:
     Raises:
         ApiError: INVALID_MEASUREMENT.
     """
-    found = Findings()
     now = instants.now_us()
+    if sound.batch(given, now, capacity, max_value):
+        return
+    found = Findings()
     for i, one in enumerate(given):
         measurements.judge(found, one, f"/measurements/{i}", now, capacity, max_value)
         if len(found):

@@ -210,9 +210,7 @@ async def cancel(world: World, city: City, run_id: str, actor: str) -> None:
 async def recover(world: World) -> None:
     """Mark as failed what an earlier process of this server left unfinished."""
     for city in await world.storage.cities():
-        for row in await world.storage.entities(city.no, "simulation"):
-            body = orjson.loads(row.body)
-            if body["status"] not in FINAL:
-                await runs_of(world).finish(
-                    city.no, row.id, {"status": "failed", "error": "the server was stopped"}
-                )
+        for row in await world.storage.entities(city.no, "simulation", without=FINAL):
+            await runs_of(world).finish(
+                city.no, row.id, {"status": "failed", "error": "the server was stopped"}
+            )

@@ -8,6 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 Scalar = str | int | float
+LONGEST = 100
+"""Characters of a text that the index holds: enough to find it, and no copy of every description."""
+MORE = "\U0010ffff"
+"""Stands in the index for what was cut off; sorts behind every text that goes on otherwise."""
 _NUMBER = re.compile(r"-?(0|[1-9]\d{0,30})(\.\d{1,30})?([eE][+-]?\d{1,3})?", re.ASCII)
 _INTEGER_LIMIT = 2**63
 
@@ -27,6 +31,17 @@ def scalars(properties: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[s
             yield path, value
         elif isinstance(value, dict):
             yield from scalars(value, f"{path}.")
+
+
+def indexed(properties: Mapping[str, Any]) -> Iterator[tuple[str, Scalar]]:
+    """The pairs of `scalars` as the index holds them."""
+    for path, value in scalars(properties):
+        yield path, shortened(value)
+
+
+def shortened(value: Any) -> Any:
+    """A value as the index holds it: of a long text its beginning."""
+    return value[:LONGEST] + MORE if isinstance(value, str) and len(value) > LONGEST else value
 
 
 def comparable(text: str) -> list[Scalar]:

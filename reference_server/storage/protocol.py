@@ -400,8 +400,8 @@ class Storage(Protocol):
     async def entity(self, city: int, kind: str, entity_id: str) -> Row | None:
         """The simulation, service or aggregation of that id."""
 
-    async def entities(self, city: int, kind: str) -> list[Row]:
-        """All entities of a kind, oldest first."""
+    async def entities(self, city: int, kind: str, *, without: Sequence[str] = ()) -> list[Row]:
+        """All entities of a kind, oldest first; those whose status is one of `without` are left out."""
 
     async def readings(
         self, sensor: int, start: int, end: int, *, parameter: str | None, limit: int, newest: bool
@@ -453,6 +453,9 @@ class Storage(Protocol):
 
     def walk_objects(self, query: ObjectQuery, page: int = 500) -> AsyncIterator[Row]:
         """All matching objects in the order of creation."""
+
+    def walk_sensors(self, city: int, page: int = 2000) -> AsyncIterator[Row]:
+        """All sensors of a city in the order of registration."""
 
 
 class CityState(msgspec.Struct, frozen=True):

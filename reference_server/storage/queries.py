@@ -1,27 +1,39 @@
 """Questions to the object and sensor tables as SQL; every value travels as a bound parameter."""
 
+import operator
 import sqlite3
 from typing import Any
 
 import orjson
 
 from reference_server import geometry
-from reference_server.storage.properties import comparable, numeric
+from reference_server.storage.properties import LONGEST, comparable, numeric, scalars, shortened
 from reference_server.storage.protocol import Condition, ObjectQuery, Page, Row, SensorQuery
 from reference_server.storage.transaction import ROW
 
 OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+COMPARED = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
 Clause = tuple[str, list[Any]]
 
 
 def install(connection: sqlite3.Connection) -> None:
-    """Teach a connection the exact intersection of a stored geometry with a box."""
+    """Teach a connection what SQL cannot say: intersection with a box, properties beyond the index."""
 
     def meets(body: str, x0: float, y0: float, x1: float, y1: float) -> int:
         return int(geometry.meets_box(orjson.loads(body)["geometry"], (x0, y0, x1, y1)))
 
+    def has_property(body: str, path: str, sign: str, values: str) -> int:
+        wanted = orjson.loads(values)
+        found = [value for name, value in scalars(orjson.loads(body)["properties"]) if name == path]
+        if sign == "=":
+            return int(any(value in wanted for value in found))
+        compared = COMPARED[sign]
+        return int(any(isinstance(value, str) and compared(value, wanted[0]) for value in found))
+
     connection.create_function("meets_box", 5, meets, deterministic=True)
+    connection.create_function("has_property", 4, has_property, deterministic=True)
+    connection.create_function("shortened", 1, shortened, deterministic=True)
 
 
 def objects(connection: sqlite3.Connection, query: ObjectQuery) -> Page:
@@ -42,12 +54,16 @@ def _total(connection: sqlite3.Connection, query: ObjectQuery, where: str, value
     """How many match; of whole types it is known, whatever the size of the city."""
     if query.box or query.conditions or query.updated_after is not None or query.updated_before is not None:
         found = connection.execute(f"SELECT count(*) FROM object o WHERE {where}", values)  # noqa: S608
-    else:
-        kinds = "name GLOB 'object:*'" if not query.types else f"name IN ({_marks(query.types)})"
-        names = [f"object:{kind}" for kind in query.types]
-        counted = f"SELECT coalesce(sum(n), 0) FROM counter WHERE city = ? AND {kinds}"  # noqa: S608
-        found = connection.execute(counted, [query.city, *names])
-    return int(found.fetchone()[0])
+        return int(found.fetchone()[0])
+    return _counted(connection, query.city, "object", query.types)
+
+
+def _counted(connection: sqlite3.Connection, city: int, kind: str, types: tuple[str, ...]) -> int:
+    """How many objects or sensors of these types (none: of all) there are, by the counters."""
+    wanted = f"name GLOB '{kind}:*'" if not types else f"name IN ({_marks(types)})"
+    names = [f"{kind}:{one}" for one in types]
+    counted = f"SELECT coalesce(sum(n), 0) FROM counter WHERE city = ? AND {wanted}"  # noqa: S608
+    return int(connection.execute(counted, [city, *names]).fetchone()[0])
 
 
 def object_conditions(query: ObjectQuery) -> tuple[str, list[Any]]:
@@ -88,12 +104,27 @@ def _condition(city: int, condition: Condition) -> Clause:
         bound = condition.values[0]
         number = numeric(bound)
         kind = "IN ('integer', 'real')" if number is not None else "= 'text'"
-        text = f"o.no IN ({base} AND value {OPERATORS[condition.op]} ? AND typeof(value) {kind})"
-        return text, [city, condition.path, bound if number is None else number]
+        sign, limit = OPERATORS[condition.op], bound if number is None else number
+        exact: Clause = ("", [])
+        if (
+            number is None and len(bound) > LONGEST
+        ):  # of a long text the index holds the beginning: what it finds is read
+            limit = shortened(bound) if condition.op in ("lt", "lte") else bound[:LONGEST]
+            exact = _read(condition.path, sign, [bound])
+            sign = f"{sign[0]}="
+        text = f"o.no IN ({base} AND value {sign} ? AND typeof(value) {kind}){exact[0]}"
+        return text, [city, condition.path, limit, *exact[1]]
     wanted = [value for text in condition.values for value in comparable(text)]
+    short = [shortened(value) for value in wanted]
+    cut = any(len(text) > LONGEST for text in condition.values)
+    exact = _read(condition.path, "=", wanted) if cut else ("", [])
     negated = "NOT " if condition.op == "ne" else ""
-    text = f"o.no {negated}IN ({base} AND value IN ({_marks(wanted)}))"
-    return text, [city, condition.path, *wanted]
+    text = f"{negated}(o.no IN ({base} AND value IN ({_marks(wanted)})){exact[0]})"
+    return text, [city, condition.path, *short, *exact[1]]
+
+
+def _read(path: str, sign: str, wanted: list[Any]) -> Clause:
+    return " AND has_property(o.body, ?, ?, ?)", [path, sign, orjson.dumps(wanted).decode()]
 
 
 COLUMN_OF = {
@@ -141,7 +172,7 @@ def sensors(connection: sqlite3.Connection, query: SensorQuery) -> Page:
         clauses.append(("attached = ?", [query.attached]))
     where = " AND ".join(text for text, _ in clauses)
     values = [value for _, some in clauses for value in some]
-    total = int(connection.execute(f"SELECT count(*) FROM sensor WHERE {where}", values).fetchone()[0])  # noqa: S608
+    total = _total_of_sensors(connection, query, where, values)
     if query.after is not None:
         where, values = f"{where} AND no > ?", [*values, query.after]
     rows = connection.execute(
@@ -149,3 +180,22 @@ def sensors(connection: sqlite3.Connection, query: SensorQuery) -> Page:
         [*values, query.limit, query.offset],
     )
     return Page([Row(*row) for row in rows], total)
+
+
+def _total_of_sensors(
+    connection: sqlite3.Connection, query: SensorQuery, where: str, values: list[Any]
+) -> int:
+    """How many match; of whole types it is known, whatever the size of the network."""
+    if query.operational is not None or query.attached is not None:
+        found = connection.execute(f"SELECT count(*) FROM sensor WHERE {where}", values)  # noqa: S608
+        return int(found.fetchone()[0])
+    return _counted(connection, query.city, "sensor", query.types)
+
+
+def walk_sensors(connection: sqlite3.Connection, city: int, after: int, limit: int) -> list[Row]:
+    """The sensors numbered above `after`, in order: a step of a walk over all of them."""
+    rows = connection.execute(
+        f"SELECT {ROW} FROM sensor WHERE city = ? AND no > ? ORDER BY no LIMIT ?",  # noqa: S608 - a constant
+        (city, after, limit),
+    )
+    return [Row(*row) for row in rows]

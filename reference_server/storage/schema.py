@@ -1,6 +1,6 @@
 """The tables. State tables are projections of `event`; readings are a series of their own."""
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 UPGRADES: dict[int, tuple[str, ...]] = {
     1: (
@@ -10,7 +10,11 @@ UPGRADES: dict[int, tuple[str, ...]] = {
         " PRIMARY KEY (city, sensor, object)) WITHOUT ROWID",
         "INSERT OR IGNORE INTO object_sensor SELECT o.city, j.value, o.no FROM object o,"
         " json_each(o.body, '$.sensors') j",
-    )
+    ),
+    2: (
+        "UPDATE OR REPLACE object_property SET value = shortened(value)"
+        " WHERE typeof(value) = 'text' AND value != shortened(value)",
+    ),
 }
 """By schema version: the statements that make the next one of it."""
 
@@ -39,6 +43,7 @@ CREATE TABLE IF NOT EXISTS sensor (
     no INTEGER PRIMARY KEY AUTOINCREMENT, city INTEGER NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL,
     attached TEXT, operational INTEGER NOT NULL, body TEXT NOT NULL, revision INTEGER NOT NULL,
     updated INTEGER NOT NULL, import TEXT, UNIQUE (city, id));
+CREATE INDEX IF NOT EXISTS sensor_by_city ON sensor (city);
 CREATE INDEX IF NOT EXISTS sensor_by_import ON sensor (import) WHERE import IS NOT NULL;
 CREATE INDEX IF NOT EXISTS sensor_by_type ON sensor (city, type, no);
 CREATE INDEX IF NOT EXISTS sensor_by_owner ON sensor (city, attached) WHERE attached IS NOT NULL;
@@ -97,4 +102,5 @@ PRAGMAS = (
     "PRAGMA busy_timeout = 10000",
     "PRAGMA cache_size = -32768",
     "PRAGMA temp_store = MEMORY",
+    "PRAGMA wal_autocheckpoint = 8000",
 )

@@ -201,18 +201,30 @@ class SqliteStorage:
         """A page of sensors."""
         return await self._scan(queries.sensors, query)
 
+    async def walk_sensors(self, city: int, page: int = 2000) -> AsyncIterator[Row]:
+        """All sensors of a city in the order of registration, read page by page."""
+        after = 0
+        while True:
+            rows = await self._scan(queries.walk_sensors, city, after, page)
+            for row in rows:
+                yield row
+            if len(rows) < page:
+                return
+            after = rows[-1].no
+
     async def entity(self, city: int, kind: str, entity_id: str) -> Row | None:
         """The simulation, service or aggregation of that id."""
         return read_entity(self._keyed, city, kind, entity_id)
 
-    async def entities(self, city: int, kind: str) -> list[Row]:
-        """All entities of a kind, oldest first."""
+    async def entities(self, city: int, kind: str, *, without: Sequence[str] = ()) -> list[Row]:
+        """All entities of a kind, oldest first; those whose status is one of `without` are left out."""
 
         def ask(connection: sqlite3.Connection) -> list[Row]:
             rows = connection.execute(
                 "SELECT no, id, type, CAST(body AS BLOB), revision, updated FROM entity"
-                " WHERE city = ? AND kind = ? ORDER BY no",
-                (city, kind),
+                " WHERE city = ? AND kind = ?"
+                " AND coalesce(status, '') NOT IN (SELECT value FROM json_each(?)) ORDER BY no",
+                (city, kind, orjson.dumps(without).decode()),
             )
             return [Row(*row) for row in rows]
 

@@ -9,7 +9,7 @@ import orjson
 
 from reference_server import geometry, instants
 from reference_server.storage import bulk, series
-from reference_server.storage.properties import scalars
+from reference_server.storage.properties import indexed
 from reference_server.storage.protocol import (
     Change,
     CityRow,
@@ -34,8 +34,9 @@ class SqliteTransaction:
         self._sql = connection
         self.actor = ""
         self.at = 0
-        last = connection.execute("SELECT coalesce(max(seq), 0), coalesce(max(at), 0) FROM event").fetchone()
-        self._seq, self._last = int(last[0]), int(last[1])
+        # instants grow with the numbers (see `begin`), so the last event has the last of both
+        last = connection.execute("SELECT seq, at FROM event ORDER BY seq DESC LIMIT 1").fetchone()
+        self._seq, self._last = (0, 0) if last is None else (int(last[0]), int(last[1]))
         self._series = series.SeriesWriter(connection)
         self.cities_touched = False
         """Whether a city was stored or deleted since this was last set to False."""
@@ -412,7 +413,7 @@ class SqliteTransaction:
             )
         self._sql.executemany(
             "INSERT OR IGNORE INTO object_property VALUES (?, ?, ?, ?)",
-            [(city, path, value, no) for path, value in scalars(item["properties"])],
+            [(city, path, value, no) for path, value in indexed(item["properties"])],
         )
         self._sql.executemany(
             "INSERT OR IGNORE INTO object_sensor VALUES (?, ?, ?)",
@@ -427,7 +428,7 @@ class SqliteTransaction:
         )
         self._sql.executemany(
             "DELETE FROM object_property WHERE city = ? AND path = ? AND value = ? AND object = ?",
-            [(city, path, value, no) for path, value in scalars(item["properties"])],
+            [(city, path, value, no) for path, value in indexed(item["properties"])],
         )
 
     def _count(self, city: int, name: str, n: float) -> None:
