@@ -180,8 +180,8 @@ async def _send(send: Send, reply: Reply, extra: Mapping[str, str]) -> None:
         headers.append((b"content-type", reply.media_type))
         if reply.chunks is None:
             headers.append((b"content-length", str(len(reply.body)).encode()))
-    headers.extend((name.encode(), value.encode("latin-1")) for name, value in reply.headers.items())
-    headers.extend((name.encode(), value.encode("latin-1")) for name, value in extra.items())
+    for more in (reply.headers, extra):
+        headers += [(name.encode(), value.encode("latin-1")) for name, value in more.items()]
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     if reply.chunks is None:
         await send({"type": "http.response.body", "body": reply.body})

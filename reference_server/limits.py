@@ -38,11 +38,21 @@ class Window:
 
     def take(self, now: float) -> Standing:
         """Count a request at `now` (seconds of a monotonic clock), if there is room for it."""
-        self._advance(int(now / self._slot_s))
-        allowed = self._sum < self.limit
-        if allowed:
-            self._counts[self._current % len(self._counts)] += 1
-            self._sum += 1
+        return self.standing(now, allowed=self.count(now))
+
+    def count(self, now: float) -> bool:
+        """Count a request, if there is room for it; whether there was."""
+        slot = int(now / self._slot_s)
+        if slot > self._current:
+            self._advance(slot)
+        if self._sum >= self.limit:
+            return False
+        self._counts[self._current % len(self._counts)] += 1
+        self._sum += 1
+        return True
+
+    def standing(self, now: float, *, allowed: bool) -> Standing:
+        """Where the client stands after a request that was counted, or was not allowed."""
         return Standing(allowed, self.limit, self.limit - self._sum, self._reset(now))
 
     def _advance(self, slot: int) -> None:
@@ -51,7 +61,7 @@ class Window:
             index = (slot - step) % len(self._counts)
             self._sum -= self._counts[index]
             self._counts[index] = 0
-        self._current = max(slot, self._current)
+        self._current = slot
 
     def _reset(self, now: float) -> float:
         """Seconds until the oldest counted slot leaves the window."""
@@ -99,7 +109,6 @@ class Limiter:
         if window is None:
             window = self._clients[client] = Window(limit, seconds)
         standing = window.take(now)
-        if not standing.allowed:
+        if not standing.allowed or self._overall.count(now):
             return standing
-        overall = self._overall.take(now)
-        return standing if overall.allowed else overall
+        return self._overall.standing(now, allowed=False)

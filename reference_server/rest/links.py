@@ -37,9 +37,10 @@ def of_city(city_id: str) -> dict[str, str]:
 
 def of_object(city_id: str, object_id: str) -> dict[str, str]:
     """Links of an object."""
-    here = path_to(city_id, "objects", object_id)
-    sensors = f"{path_to(city_id, 'sensors')}?attachedTo={quoted(object_id)}"
-    return {"self": here, "city": path_to(city_id), "history": f"{here}/history", "sensors": sensors}
+    city, name = path_to(city_id), quoted(object_id)
+    here = f"{city}/objects/{name}"
+    sensors = f"{city}/sensors?attachedTo={name}"
+    return {"self": here, "city": city, "history": f"{here}/history", "sensors": sensors}
 
 
 def of_sensor(city_id: str, sensor_id: str, attached: object) -> dict[str, str]:

@@ -12,6 +12,8 @@ from reference_server.storage.protocol import Condition, ObjectQuery, Page, Row,
 from reference_server.storage.transaction import ROW
 
 OPERATORS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+MANY = 10_000
+"""Matches that are too many to be sorted."""
 COMPARED = {">": operator.gt, ">=": operator.ge, "<": operator.lt, "<=": operator.le}
 
 Clause = tuple[str, list[Any]]
@@ -42,6 +44,9 @@ def objects(connection: sqlite3.Connection, query: ObjectQuery) -> Page:
     total = _total(connection, query, where, values)
     if query.after is not None:
         where, values = f"{where} AND o.no > ?", [*values, query.after]
+    if query.sort is None and total > MANY:
+        # so many are met on the way in the order of creation; to sort all of them first would take longer
+        where = where.replace("o.updated", "+o.updated")
     order, order_values = _order(query)
     rows = connection.execute(
         f"SELECT {ROW} FROM object o WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608
@@ -52,10 +57,29 @@ def objects(connection: sqlite3.Connection, query: ObjectQuery) -> Page:
 
 def _total(connection: sqlite3.Connection, query: ObjectQuery, where: str, values: list[Any]) -> int:
     """How many match; of whole types it is known, whatever the size of the city."""
-    if query.box or query.conditions or query.updated_after is not None or query.updated_before is not None:
+    unbounded = query.box is None and query.updated_after is None and query.updated_before is None
+    if unbounded and not query.types and query.conditions and not any(map(_is_long, query.conditions)):
+        return _counted_by_properties(connection, query)
+    if not unbounded or query.conditions:
         found = connection.execute(f"SELECT count(*) FROM object o WHERE {where}", values)  # noqa: S608
         return int(found.fetchone()[0])
     return _counted(connection, query.city, "object", query.types)
+
+
+def _counted_by_properties(connection: sqlite3.Connection, query: ObjectQuery) -> int:
+    """How many meet conditions on properties alone: told by their index, no object is looked at."""
+    meet = [_indexed(query.city, one) for one in query.conditions if one.op != "ne"]
+    fail = [_indexed(query.city, one) for one in query.conditions if one.op == "ne"]
+    if not meet:
+        return _counted(connection, query.city, "object", ()) - _size(connection, fail, " UNION ", [])
+    return _size(connection, meet, " INTERSECT ", fail)
+
+
+def _size(connection: sqlite3.Connection, sets: list[Clause], joint: str, without: list[Clause]) -> int:
+    every = joint.join(text for text, _ in sets) + "".join(f" EXCEPT {text}" for text, _ in without)
+    values = [value for _, some in (*sets, *without) for value in some]
+    found = connection.execute(f"SELECT count(*) FROM (SELECT DISTINCT object FROM ({every}))", values)  # noqa: S608
+    return int(found.fetchone()[0])
 
 
 def _counted(connection: sqlite3.Connection, city: int, kind: str, types: tuple[str, ...]) -> int:
@@ -99,32 +123,45 @@ def _in_box(box: geometry.Box) -> Clause:
 
 
 def _condition(city: int, condition: Condition) -> Clause:
-    base = "SELECT object FROM object_property WHERE city = ? AND path = ?"
+    text, values = _indexed(city, condition)
+    if not _is_long(condition):
+        return f"o.no {'NOT ' if condition.op == 'ne' else ''}IN ({text})", values
+    # of a long text the index holds the beginning: what it finds is read
     if condition.op in OPERATORS:
-        bound = condition.values[0]
-        number = numeric(bound)
-        kind = "IN ('integer', 'real')" if number is not None else "= 'text'"
-        sign, limit = OPERATORS[condition.op], bound if number is None else number
-        exact: Clause = ("", [])
-        if (
-            number is None and len(bound) > LONGEST
-        ):  # of a long text the index holds the beginning: what it finds is read
-            limit = shortened(bound) if condition.op in ("lt", "lte") else bound[:LONGEST]
-            exact = _read(condition.path, sign, [bound])
-            sign = f"{sign[0]}="
-        text = f"o.no IN ({base} AND value {sign} ? AND typeof(value) {kind}){exact[0]}"
-        return text, [city, condition.path, limit, *exact[1]]
-    wanted = [value for text in condition.values for value in comparable(text)]
-    short = [shortened(value) for value in wanted]
-    cut = any(len(text) > LONGEST for text in condition.values)
-    exact = _read(condition.path, "=", wanted) if cut else ("", [])
-    negated = "NOT " if condition.op == "ne" else ""
-    text = f"{negated}(o.no IN ({base} AND value IN ({_marks(wanted)})){exact[0]})"
-    return text, [city, condition.path, *short, *exact[1]]
+        exact = _read(condition.path, OPERATORS[condition.op], [condition.values[0]])
+    else:
+        exact = _read(condition.path, "=", _wanted(condition))
+    both = f"(o.no IN ({text}) AND {exact[0]})"
+    return f"NOT {both}" if condition.op == "ne" else both, [*values, *exact[1]]
+
+
+def _indexed(city: int, condition: Condition) -> Clause:
+    """The objects that the index finds for a condition; for `ne`, those that do not meet it."""
+    base = "SELECT object FROM object_property WHERE city = ? AND path = ? AND value"
+    if condition.op not in OPERATORS:
+        wanted = [shortened(value) for value in _wanted(condition)]
+        return f"{base} IN ({_marks(wanted)})", [city, condition.path, *wanted]
+    sign, bound = OPERATORS[condition.op], condition.values[0]
+    number = numeric(bound)
+    if number is not None:
+        return f"{base} {sign} ? AND typeof(value) IN ('integer', 'real')", [city, condition.path, number]
+    if _is_long(condition):
+        sign = f"{sign[0]}="
+        bound = shortened(bound) if condition.op in ("lt", "lte") else bound[:LONGEST]
+    return f"{base} {sign} ? AND typeof(value) = 'text'", [city, condition.path, bound]
+
+
+def _wanted(condition: Condition) -> list[Any]:
+    return [value for text in condition.values for value in comparable(text)]
+
+
+def _is_long(condition: Condition) -> bool:
+    """Whether the index alone cannot tell who meets a condition."""
+    return any(len(text) > LONGEST for text in condition.values)
 
 
 def _read(path: str, sign: str, wanted: list[Any]) -> Clause:
-    return " AND has_property(o.body, ?, ?, ?)", [path, sign, orjson.dumps(wanted).decode()]
+    return "has_property(o.body, ?, ?, ?)", [path, sign, orjson.dumps(wanted).decode()]
 
 
 COLUMN_OF = {

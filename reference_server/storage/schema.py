@@ -14,6 +14,7 @@ UPGRADES: dict[int, tuple[str, ...]] = {
     2: (
         "UPDATE OR REPLACE object_property SET value = shortened(value)"
         " WHERE typeof(value) = 'text' AND value != shortened(value)",
+        "DROP INDEX IF EXISTS object_by_city",
     ),
 }
 """By schema version: the statements that make the next one of it."""
@@ -29,7 +30,7 @@ CREATE TABLE IF NOT EXISTS object (
     no INTEGER PRIMARY KEY AUTOINCREMENT, city INTEGER NOT NULL, id TEXT NOT NULL, type TEXT NOT NULL,
     body TEXT NOT NULL, revision INTEGER NOT NULL, updated INTEGER NOT NULL,
     x0 REAL, y0 REAL, x1 REAL, y1 REAL, import TEXT, UNIQUE (city, id));
-CREATE INDEX IF NOT EXISTS object_by_city ON object (city);
+CREATE INDEX IF NOT EXISTS object_in_order ON object (city, no, updated);
 CREATE INDEX IF NOT EXISTS object_by_type ON object (city, type, no);
 CREATE INDEX IF NOT EXISTS object_by_update ON object (city, updated);
 CREATE INDEX IF NOT EXISTS object_by_import ON object (import) WHERE import IS NOT NULL;

@@ -93,6 +93,22 @@ async def test_equality(tmp_path: Path) -> None:
 
 
 @awaited
+async def test_several_conditions_count_as_they_select(tmp_path: Path) -> None:
+    async with filled(tmp_path / "t.db") as storage:
+        for conditions, wanted in (
+            ((("ne", "a"), ("ne", STEM)), set(TEXTS) - {"a", STEM}),
+            ((("gt", "a"), ("lt", "b"), ("ne", STEM)), {text for text in TEXTS if "a" < text < "b"} - {STEM}),
+            ((("in", "a", STEM, TEXTS[2]), ("gte", STEM)), {STEM, TEXTS[2]}),
+            ((("eq", "a"), ("eq", STEM)), set()),
+        ):
+            asked = tuple(Condition("note.text", op, tuple(values)) for op, *values in conditions)
+            page = await storage.objects(ObjectQuery(city=1, conditions=asked, limit=2))
+            assert page.total == len(wanted)
+            every = [row async for row in storage.walk_objects(ObjectQuery(city=1, conditions=asked), page=2)]
+            assert {TEXTS[int(row.id)] for row in every} == wanted
+
+
+@awaited
 async def test_changes_leave_nothing_in_the_index(tmp_path: Path) -> None:
     async with filled(tmp_path / "t.db") as storage:
 
