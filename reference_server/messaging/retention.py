@@ -8,8 +8,10 @@ from reference_server import instants
 from reference_server.messaging import topics
 from reference_server.messaging.messages import Message
 
-TOTAL_BYTES = 256 * 1024 * 1024
-"""Of all topics together; beyond it the topic that was silent longest is forgotten first."""
+TOTAL_BYTES = 160 * 1024 * 1024
+"""Memory of all topics together; beyond it the topic that was silent longest is forgotten first."""
+MESSAGE_BYTES, TOPIC_BYTES = 450, 1000
+"""What a message and a topic take in memory besides their text, roughly."""
 
 
 class Rule(msgspec.Struct, frozen=True):
@@ -77,14 +79,15 @@ class Retention:
         if log is None:
             rule = next(rule for rule in self.rules if topics.matches(rule.pattern, message.topic))
             log = self._logs[message.topic] = _Log(rule)
+            self._size += TOPIC_BYTES
         self._logs.move_to_end(message.topic)
         log.kept.append(message)
         log.size += cost(message)
-        self._size += cost(message)
+        self._size += cost(message) + MESSAGE_BYTES
         self._trim(log, message.at)
         while self._size > self._total and len(self._logs) > 1:
             _, oldest = self._logs.popitem(last=False)
-            self._size -= oldest.size
+            self._size -= oldest.size + len(oldest.kept) * MESSAGE_BYTES + TOPIC_BYTES
             self._forgotten = max(self._forgotten, oldest.kept[-1].position if oldest.kept else oldest.lost)
 
     def _trim(self, log: _Log, now: int) -> None:
@@ -93,7 +96,7 @@ class Retention:
         while log.kept and (
             len(log.kept) > rule.messages or log.size > rule.bytes or log.kept[0].at < earliest
         ):
-            self._size -= log.drop()
+            self._size -= log.drop() + MESSAGE_BYTES
 
     def since(self, pattern: str, position: int, limit: int = 10_000) -> Replay:
         """What a filter matches after a position, oldest first.

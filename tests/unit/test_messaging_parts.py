@@ -10,7 +10,7 @@ from reference_server.messaging.bus import Bus
 from reference_server.messaging.dedup import Repeats
 from reference_server.messaging.messages import Message, deadline, new_id
 from reference_server.messaging.outbox import Outbox
-from reference_server.messaging.retention import Retention, Rule
+from reference_server.messaging.retention import MESSAGE_BYTES, TOPIC_BYTES, Retention, Rule
 from reference_server.storage.protocol import Reading
 from tests.support.twin_world import Ear, caller
 
@@ -101,11 +101,11 @@ def test_a_topic_s_oldest_messages_are_forgotten_and_the_gap_is_said() -> None:
 
 
 def test_old_and_large_messages_are_forgotten() -> None:
-    kept = Retention(0, (Rule("#", 60, 100, 50),), total=60)
+    kept = Retention(0, (Rule("#", 60, 100, 50),))
     bus = Bus()
     kept.add(message("city/X/a"))
     assert kept.since("city/X/a", 0).messages == []
-    bus.retention = Retention(0, (Rule("#", 10**11, 100, 50),), total=60)
+    bus.retention = Retention(0, (Rule("#", 10**11, 100, 50),), total=TOPIC_BYTES + MESSAGE_BYTES + 60)
     for number in range(3):
         bus.publish(message(f"city/X/{number}", b"x" * 30))
     assert [one.topic for one in bus.retention.since("city/X/#", 1).messages] == ["city/X/2"]
