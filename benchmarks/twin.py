@@ -452,17 +452,21 @@ async def mixed(folder: Path, options: argparse.Namespace) -> None:
 async def start(folder: Path, options: argparse.Namespace) -> None:
     """From the start of the process to the answer of /ready; the baseline starts on an empty city."""
     for name, arguments in (("baseline, small city", ()), ("the database", ("--db", str(options.db)))):
-        times = []
+        walls, costs = [], []
         for _ in range(3):
             began = time.perf_counter()
             with twin(folder, *arguments) as server:
                 connection = Connection(server)
                 await connection.open()
                 status, _ = await connection.ask(request(server, "/ready"))
-                times.append(time.perf_counter() - began)
+                walls.append(time.perf_counter() - began)
+                costs.append(server.cpu())
                 connection.close()
                 assert status == 200  # noqa: S101
-        print(f"  {name}: ready after {statistics.median(times):.2f} s")
+        print(
+            f"  {name}: ready after {statistics.median(walls):.2f} s, "
+            f"{statistics.median(costs):.2f} s of the processor"
+        )
 
 
 def main() -> None:

@@ -11,6 +11,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from reference_server import tls
 from reference_server.errors import STATUS, envelope
+from reference_server.transport import Answers
 
 MAX_HEAD = 64 * 1024
 """Bytes that the request line and the headers may take."""
@@ -34,6 +35,8 @@ class Protocol(HttpToolsProtocol):
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Note whom the client's certificate names, and how to drop it; requests find both in their state."""
         super().connection_made(transport)
+        self.answers = Answers(transport)
+        self.transport = self.answers  # type: ignore[assignment]
         noted = {"certificate": tls.subject(transport), "abort": transport.abort}
         self.app_state = {**self.app_state, **noted}
         self._wait()
@@ -73,9 +76,15 @@ class Protocol(HttpToolsProtocol):
             raise ValueError  # makes the parser stop, and uvicorn call `send_400_response`
         super().on_headers_complete()
 
+    def on_response_complete(self) -> None:
+        """Go on to the next request."""
+        self.answers.complete()
+        super().on_response_complete()
+
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over, with the bytes that the client sent together with its request."""
         problem = sys.exception()
+        self.transport = self.answers.behind
         super().handle_websocket_upgrade()
         if isinstance(problem, httptools.HttpParserUpgrade):
             rest = self._latest[problem.args[0] :]

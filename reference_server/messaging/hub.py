@@ -1,5 +1,7 @@
 """The parts of messaging, joined to a world."""
 
+import asyncio
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import orjson
@@ -17,7 +19,7 @@ from reference_server.messaging.publisher import (
     reading_message,
     service_message,
 )
-from reference_server.storage.protocol import SensorQuery
+from reference_server.storage.protocol import CityRow, SensorQuery
 
 if TYPE_CHECKING:
     from reference_server.world import World
@@ -36,17 +38,42 @@ class Hub:
         self.directory = Directory(world)
         self.ingest = Ingest(world, self.bus, self.directory)
         self.publisher = Publisher(self.bus, self.directory)
+        self._recalling: asyncio.Task[None] | None = None
         world.storage.listen(self.publisher.heard)
 
     async def recall(self) -> None:
-        """Retain again what the storage knows of services and devices; for the start of a process."""
-        for city in await self._world.storage.cities():
+        """Retain again what the storage knows of services and devices; for the start of a process.
+
+        A large network takes a while: its devices follow in the background, and all at once for the first who
+        asks for retained messages.
+        """
+        cities = await self._world.storage.cities()
+        for city in cities:
             for row in await self._world.storage.entities(city.no, "service"):
                 self.bus.retained.keep(service_message(city.id, orjson.loads(row.body), row.updated))
-            async for row in self._world.storage.walk_sensors(city.no):
-                if self.bus.retained.full:
-                    return
-                self.bus.retained.keep(device_message(city.id, row.id, orjson.loads(row.body)))
+        steps = self._devices(cities)
+        if next(steps, None) is not None:
+            self.bus.retained.rest = steps
+            self._recalling = asyncio.create_task(self._go_on(steps))
+
+    async def _go_on(self, steps: Iterator[int]) -> None:
+        while next(steps, None) is not None:
+            await asyncio.sleep(0)
+
+    def _devices(self, cities: Sequence[CityRow]) -> Iterator[int]:
+        """Retain the devices, a page at each step.
+
+        A step reads and retains without a pause, so a change that is committed meanwhile is heard afterwards.
+        """
+        for city in cities:
+            after: int | None = 0
+            while after is not None and not self.bus.retained.full:
+                rows = self._world.storage.next_sensors(city.no, after, PAGE)
+                for row in rows:
+                    self.bus.retained.keep(device_message(city.id, row.id, orjson.loads(row.body)))
+                after = rows[-1].no if len(rows) == PAGE else None
+                if after is not None:
+                    yield after
 
     async def latest(self, caller: Principal, pattern: str) -> list[Message]:
         """The newest reading of each sensor's parameter that a filter matches, as unnumbered messages."""
@@ -72,4 +99,7 @@ class Hub:
 
     async def close(self) -> None:
         """Wait until what was taken in is stored."""
+        if self._recalling is not None:
+            self._recalling.cancel()
+            await asyncio.wait({self._recalling})
         await self.ingest.drain()

@@ -13,6 +13,8 @@ class Retained:
 
     def __init__(self) -> None:
         self._kept: dict[str, Message] = {}
+        self.rest: Iterator[object] = iter(())
+        """What is still on its way in: gone through before anybody is answered."""
 
     @property
     def full(self) -> bool:
@@ -28,6 +30,8 @@ class Retained:
 
     def matching(self, pattern: str) -> Iterator[Message]:
         """The retained messages that a filter matches and that have not expired."""
+        for _ in self.rest:
+            pass
         if "+" not in pattern and "#" not in pattern:
             found = self._kept.get(pattern)
             chosen = [] if found is None else [found]

@@ -374,6 +374,9 @@ class Storage(Protocol):
     def sensor_numbered(self, sensor: int) -> tuple[int, Row] | None:
         """The city's number and the row of the sensor of that number."""
 
+    def next_sensors(self, city: int, after: int, limit: int) -> list[Row]:
+        """The sensors of a city that are numbered above `after`, at most `limit`, at once."""
+
     async def city(self, city_id: str) -> CityRow | None:
         """The city of that id."""
 

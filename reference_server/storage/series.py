@@ -8,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 
+import msgspec
+
 from reference_server.instants import MICROS
 from reference_server.storage.protocol import Bucket, Reading
 from reference_server.storage.schema import READING_TABLE
@@ -98,9 +100,14 @@ class SeriesWriter:
     def add(self, sensor: int, readings: Sequence[Reading]) -> tuple[int, int]:
         """Store readings; (new ones, ones that replaced another value of the same parameter and instant)."""
         by_month: dict[str, dict[tuple[int, int], Values]] = {}
+        day: int | None = None
+        rows_of_day: dict[tuple[int, int], Values] = {}
         for reading in readings:
             values = self._values(reading)
-            by_month.setdefault(month_of(reading.at), {})[values[0], values[1]] = values
+            at = values[1]
+            if at // _DAY_US != day:  # readings of a batch mostly lie in one day
+                day, rows_of_day = at // _DAY_US, by_month.setdefault(month_of(at), {})
+            rows_of_day[values[0], at] = values
         new = replaced = 0
         for month, rows in by_month.items():
             fresh, changed = self._store(sensor, month, list(rows.values()))
@@ -150,9 +157,13 @@ class SeriesWriter:
     def _roll_up(self, sensor: int, rows: list[Values]) -> None:
         groups: dict[tuple[int, int], list[float]] = {}
         fahrenheit = self._term("fahrenheit")
-        for row in rows:
-            value = (row[2] - 32) * 5 / 9 if row[3] == fahrenheit else row[2]
-            groups.setdefault((row[0], row[1] // HOUR_US), []).append(value)
+        for parameter, at, value, unit, *_ in rows:
+            base = (value - 32) * 5 / 9 if unit == fahrenheit else value
+            key = (parameter, at // HOUR_US)
+            if key in groups:
+                groups[key].append(base)
+            else:
+                groups[key] = [base]
         self._sql.executemany(
             "INSERT INTO rollup VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n,"
             " total = total + excluded.total, low = min(low, excluded.low), high = max(high, excluded.high)",
@@ -162,7 +173,8 @@ class SeriesWriter:
     def _keep_latest(self, sensor: int, rows: list[Values]) -> None:
         newest: dict[int, Values] = {}
         for row in rows:
-            if row[0] not in newest or newest[row[0]][1] <= row[1]:
+            known = newest.get(row[0])
+            if known is None or known[1] <= row[1]:
                 newest[row[0]] = row
         self._sql.executemany(
             "INSERT INTO latest (sensor, parameter, at, value, unit, quality, confidence, zone)"
@@ -184,15 +196,13 @@ class SeriesWriter:
             self._months.add(month)
 
     def _values(self, reading: Reading) -> Values:
-        return (
-            self._term(reading.parameter),
-            reading.at,
-            reading.value,
-            self._term(reading.unit),
-            self._term(reading.quality),
-            reading.confidence,
-            reading.zone,
-        )
+        parameter, value, unit, at, quality, confidence, zone = msgspec.structs.astuple(reading)
+        terms = self._terms
+        try:
+            return terms[parameter], at, value, terms[unit], terms[quality], confidence, zone
+        except KeyError:
+            numbers = self._term(parameter), self._term(unit), self._term(quality)
+            return numbers[0], at, value, numbers[1], numbers[2], confidence, zone
 
     def _term(self, text: str) -> int:
         number = self._terms.get(text)

@@ -201,6 +201,10 @@ class SqliteStorage:
         """A page of sensors."""
         return await self._scan(queries.sensors, query)
 
+    def next_sensors(self, city: int, after: int, limit: int) -> list[Row]:
+        """The sensors of a city that are numbered above `after`, at most `limit`, at once."""
+        return queries.walk_sensors(self._keyed, city, after, limit)
+
     async def walk_sensors(self, city: int, page: int = 2000) -> AsyncIterator[Row]:
         """All sensors of a city in the order of registration, read page by page."""
         after = 0

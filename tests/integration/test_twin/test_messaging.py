@@ -10,6 +10,7 @@ import pytest
 
 from reference_server import instants
 from reference_server.errors import ApiError
+from reference_server.messaging import hub
 from reference_server.messaging.directory import binary_id
 from reference_server.messaging.messages import Incoming
 from reference_server.services import cities, city_services, objects, readings, sensors
@@ -294,5 +295,39 @@ def test_a_storage_that_cannot_commit_leaves_nothing_acknowledged(tmp_path: Path
         sent = incoming(topic, {"sensorId": sensor, "measurements": [reading()]}, id="m", origin="c")
         assert await refused(made, sent) == "SERVICE_UNAVAILABLE"
         assert ear.heard == []
+
+    run(tmp_path, body)
+
+
+def test_devices_are_retained_again_before_anybody_asks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(hub, "PAGE", 3)
+
+    async def body(made: World, _: Ear) -> None:
+        city = await cities.find(made, CITY)
+        there = {row.id async for row in made.storage.walk_sensors(city.no)}
+        assert len(there) > 2 * hub.PAGE
+        first, last = min(there), max(there)
+        await sensors.patch(
+            made, city, first, {"status": {"operational": False}}, "test"
+        )  # while the others are on their way
+        await sensors.delete(made, city, last, "test")
+        kept = {one.topic: one for one in made.messaging.bus.retained.matching(f"city/{CITY}/devices/#")}
+        assert kept.keys() == {f"city/{CITY}/devices/{name}/status" for name in there - {last}}
+        shown = json.loads(kept[f"city/{CITY}/devices/{first}/status"].payload)
+        assert shown["status"]["operational"] is False
+
+    run(tmp_path, body)
+
+
+def test_devices_are_retained_again_when_nobody_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hub, "PAGE", 3)
+
+    async def body(made: World, _: Ear) -> None:
+        while next(made.messaging.bus.retained.rest, None) is not None:
+            await asyncio.sleep(0)
+        assert not list(made.messaging.bus.retained.rest)
+        assert list(made.messaging.bus.retained.matching(f"city/{CITY}/devices/#"))
 
     run(tmp_path, body)
