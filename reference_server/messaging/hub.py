@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 MAX_LATEST = 10_000
 """Newest readings handed out at one subscription, at most."""
 PAGE = 500
+STEP, PAUSE_S = 100, 0.005
+"""Devices that are recalled at once, some milliseconds of work, and the rest of the time for callers."""
 
 
 class Hub:
@@ -58,20 +60,20 @@ class Hub:
 
     async def _go_on(self, steps: Iterator[int]) -> None:
         while next(steps, None) is not None:
-            await asyncio.sleep(0)
+            await asyncio.sleep(PAUSE_S)
 
     def _devices(self, cities: Sequence[CityRow]) -> Iterator[int]:
-        """Retain the devices, a page at each step.
+        """Retain the devices, a few at each step.
 
         A step reads and retains without a pause, so a change that is committed meanwhile is heard afterwards.
         """
         for city in cities:
             after: int | None = 0
             while after is not None and not self.bus.retained.full:
-                rows = self._world.storage.next_sensors(city.no, after, PAGE)
+                rows = self._world.storage.next_sensors(city.no, after, STEP)
                 for row in rows:
                     self.bus.retained.keep(device_message(city.id, row.id, orjson.loads(row.body)))
-                after = rows[-1].no if len(rows) == PAGE else None
+                after = rows[-1].no if len(rows) == STEP else None
                 if after is not None:
                     yield after
 

@@ -302,12 +302,12 @@ def test_a_storage_that_cannot_commit_leaves_nothing_acknowledged(tmp_path: Path
 def test_devices_are_retained_again_before_anybody_asks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(hub, "PAGE", 3)
+    monkeypatch.setattr(hub, "STEP", 3)
 
     async def body(made: World, _: Ear) -> None:
         city = await cities.find(made, CITY)
         there = {row.id async for row in made.storage.walk_sensors(city.no)}
-        assert len(there) > 2 * hub.PAGE
+        assert len(there) > 2 * hub.STEP
         first, last = min(there), max(there)
         await sensors.patch(
             made, city, first, {"status": {"operational": False}}, "test"
@@ -322,7 +322,7 @@ def test_devices_are_retained_again_before_anybody_asks(
 
 
 def test_devices_are_retained_again_when_nobody_asks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(hub, "PAGE", 3)
+    monkeypatch.setattr(hub, "STEP", 3)
 
     async def body(made: World, _: Ear) -> None:
         while next(made.messaging.bus.retained.rest, None) is not None:
