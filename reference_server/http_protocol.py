@@ -29,6 +29,8 @@ class Protocol(HttpToolsProtocol):
     patience_s = 30.0
     """How long a head may take."""
     _timer: TimerHandle | None = None
+    _begun = False
+    """Whether a head has begun that is not complete."""
     _head = 0
     _refusal = NO_REQUEST
 
@@ -53,6 +55,8 @@ class Protocol(HttpToolsProtocol):
         """
         self._latest = data
         super().data_received(data)
+        if self._begun and self._timer is None:  # nearly every head comes in one piece, and needs no timer
+            self._wait()
         if self._timer is not None and not self.transport.is_closing():
             self._head += len(data)
             if self._head > MAX_HEAD:
@@ -61,17 +65,19 @@ class Protocol(HttpToolsProtocol):
     def on_message_begin(self) -> None:
         """A head begins."""
         super().on_message_begin()
-        if self._timer is None:
-            self._wait()
+        self._begun = True
 
     def on_headers_complete(self) -> None:
         """The head is there."""
         self._arrived()
-        hosts = sum(name == b"host" for name, _ in self.headers)
+        hosts = [name for name, _ in self.headers].count(b"host")
         if hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
             self._refusal = NO_HOST
             raise ValueError
-        if len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD:
+        if (
+            self._head + len(self._latest) > MAX_HEAD
+            and len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers) > MAX_HEAD
+        ):
             self._refusal = TOO_LARGE
             raise ValueError  # makes the parser stop, and uvicorn call `send_400_response`
         super().on_headers_complete()
@@ -100,6 +106,7 @@ class Protocol(HttpToolsProtocol):
         self._timer = self.loop.call_later(self.patience_s, self._late)
 
     def _arrived(self) -> None:
+        self._begun = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
