@@ -415,6 +415,7 @@ async def classes(folder: Path, options: argparse.Namespace) -> None:
             if options.only and options.only not in kind:
                 continue
             times = []
+            before = server.cpu()
             for _ in range(options.count):
                 payload = make()
                 sent = time.perf_counter()
@@ -423,7 +424,8 @@ async def classes(folder: Path, options: argparse.Namespace) -> None:
                 if status >= 300 and status != 404:
                     raise SystemExit(f"{kind}: {status}: {body[:300]!r}")
             print(
-                f"  {kind:<20} median {statistics.median(times):8.2f} ms   p95 {p95(times):8.2f} ms",
+                f"  {kind:<20} median {statistics.median(times):8.2f} ms   p95 {p95(times):8.2f} ms"
+                f"   processor {(server.cpu() - before) / options.count * 1e3:8.2f} ms",
                 flush=True,
             )
         connection.close()
