@@ -23,9 +23,12 @@ from dtc_cli.commands import (
     load,
     load_live,
     migrate,
+    pins,
     registry,
+    submit,
     trust,
 )
+from dtc_cli.commands import profile as profile_commands
 from dtc_cli.commands.audit import audit
 from dtc_cli.commands.bundle import bundle
 from dtc_cli.commands.certify import certify
@@ -77,9 +80,12 @@ app.add_typer(load.app, name="load")
 app.command()(bundle)
 app.add_typer(migrate.app, name="migrate")
 app.add_typer(keys.app, name="keys")
+pins.join(trust.app)
+submit.join(attest.app)
 app.add_typer(trust.app, name="trust")
 app.add_typer(certs.app, name="certs")
 app.add_typer(attest.app, name="attest")
+app.add_typer(profile_commands.app, name="profile")
 app.add_typer(registry.app, name="registry")
 app.add_typer(certificate.app, name="certificate")
 app.add_typer(badge.app, name="badge")

@@ -104,7 +104,7 @@ def _certified(
         try:
             token = file.read_text(encoding="utf-8").strip()
             keyid = jws.read(token, credential.TYPE).keyid
-            keys = [key.public for key in trust.of(keyid) if key.role == "registry"]
+            keys = [key.public for key in trust.of(keyid) if key.public and key.role == "registry"]
             if not keys or trust.revocation(keyid) is not None:
                 raise Refusal("its key is not trusted as registry")
             payload, facts = credential.verify(token, keys[0])

@@ -9,7 +9,7 @@ from dtc_cli import console
 from dtc_cli.commands import signers
 from dtc_cli.commands.certificate import examine, print_found
 from dtc_cli.commands.options import Json
-from dtc_cli.commands.registry import holding
+from dtc_cli.commands.registry import LogKey, holding
 from dtc_cli.exit_codes import ExitCode
 
 app = typer.Typer(
@@ -51,11 +51,12 @@ def verify(
         Path | None, typer.Option(help="Public key (PEM) of the certification body, or a trust policy.")
     ] = None,
     registry: Annotated[Path | None, typer.Option(help="Folder of the registry.")] = None,
+    log_key: LogKey = None,
     url: Annotated[str | None, typer.Option(help="Address of the server (uses the network).")] = None,
     json: Json = False,
 ) -> None:
     """See VERIFY_HELP."""
-    found = examine(badge, trust, registry)
+    found = examine(badge, trust, registry, log_key)
     if url is not None and found["exitCode"] == ExitCode.OK:
         found["server"], code = _compare(url, found["tlsSpki"])
         found["exitCode"] = int(code)

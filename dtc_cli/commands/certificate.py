@@ -10,13 +10,12 @@ from dtc_cli import console
 from dtc_cli.commands import signers
 from dtc_cli.commands.options import Json
 from dtc_cli.commands.options import level as level_named
-from dtc_cli.commands.registry import Folder, LogKeyName, Policy, holding
-from dtc_cli.exit_codes import ExitCode
+from dtc_cli.commands.registry import Folder, LogKey, LogKeyName, Policy, holding, verifier
+from dtc_cli.errors import DtcError
 
 if TYPE_CHECKING:
     from dtc_cli.registry.entry import Entry, Kind
     from dtc_cli.registry.office import Keys
-    from dtc_cli.signing.public_keys import PublicKey
 
 app = typer.Typer(
     help="Issue certificates for packages, and keep and show them.",
@@ -52,20 +51,27 @@ Exit codes: as `dtc certificate issue`; 5 also when the old certificate was revo
 
 RECHECK_HELP = """Bear a certificate out for another quarter with a newer run of the same product and version.
 
+The run must follow the newest one that the certificate rests on: dtc certify --recheck PACKAGE.
+
 \b
 Examples:
   dtc certificate recheck registry/ 7d1c... busan-april.dtcpack.tar.gz --policy dtc-trust.json
 
 \b
-Exit codes: as `dtc certificate issue`; 5 also when there is no such certificate, or of another product.
+Exit codes: as `dtc certificate issue`; 5 also when there is no such certificate, or the run is of another
+product or follows another run.
 """
 
 SUSPEND_HELP = """Suspend a certificate for a time, or lift a suspension (--lift).
 
+--overdue suspends every certificate whose quarterly recheck was missed, and signs the status lists with
+today's date; run it every day. The next recheck ends such a suspension by itself.
+
 \b
 Examples:
-  dtc certificate suspend registry/ 7d1c... --reason "recheck overdue"
-  dtc certificate suspend registry/ 7d1c... --lift --reason "recheck passed"
+  dtc certificate suspend registry/ 7d1c... --reason "under inquiry"
+  dtc certificate suspend registry/ --overdue
+  dtc certificate suspend registry/ 7d1c... --lift --reason "nothing found"
 
 \b
 Exit codes: 0 done, 2 usage, 3 the registry does not hold, 4 another key, 5 there is no such certificate, or
@@ -95,9 +101,9 @@ Examples:
   dtc certificate show registry/
 
 \b
-Exit codes: 0 valid, 2 it is no certificate, 3 a signature or the registry does not hold, 4 no key or
-another one, 5 expired, suspended, revoked, or its evidence is older than 92 days, 7 without --registry
-nobody can tell.
+Exit codes: 0 valid, 2 it is no certificate, 3 a signature or the registry does not hold, 4 no key or another
+one (a recheck counts only with --log-key, or a policy that names the log), 5 expired, suspended, revoked, or
+its evidence or the status lists are older than 92 days, 7 without --registry nobody can tell.
 """
 
 Identifier = Annotated[str, typer.Argument(metavar="ID", help="Id of the certificate (UUID).")]
@@ -119,12 +125,7 @@ def issue(
     json: Json = False,
 ) -> None:
     """See ISSUE_HELP."""
-    from dtc_cli.registry import office
-
-    wanted, keys = level_named(level), _keys(log_key, key, passphrase_file, passphrase_env)
-    with holding(folder):
-        made, place = office.issue(folder, keys, package, policy, wanted)
-    _told(made, json=json, folder=str(place))
+    _issue(folder, package, policy, level, _keys(log_key, key, passphrase_file, passphrase_env), json=json)
 
 
 @app.command(help=RENEW_HELP)
@@ -141,12 +142,8 @@ def renew(
     json: Json = False,
 ) -> None:
     """See RENEW_HELP."""
-    from dtc_cli.registry import office
-
-    wanted, keys = level_named(level), _keys(log_key, key, passphrase_file, passphrase_env)
-    with holding(folder):
-        made, place = office.issue(folder, keys, package, policy, wanted, follows=identifier)
-    _told(made, json=json, folder=str(place))
+    keys = _keys(log_key, key, passphrase_file, passphrase_env)
+    _issue(folder, package, policy, level, keys, follows=identifier, json=json)
 
 
 @app.command(help=RECHECK_HELP)
@@ -171,8 +168,13 @@ def recheck(
 @app.command(help=SUSPEND_HELP)
 def suspend(
     folder: Folder,
-    identifier: Identifier,
-    reason: Reason,
+    identifier: Annotated[
+        str | None, typer.Argument(metavar="ID", help="Id of the certificate (UUID).")
+    ] = None,
+    reason: Reason = "",
+    overdue: Annotated[
+        bool, typer.Option("--overdue", help="Every certificate whose recheck was missed.")
+    ] = False,
     lift: Annotated[bool, typer.Option("--lift", help="End the suspension.")] = False,
     log_key: LogKeyName = "log",
     key: signers.KeyName = "registry",
@@ -181,8 +183,26 @@ def suspend(
     json: Json = False,
 ) -> None:
     """See SUSPEND_HELP."""
+    if overdue == (identifier is not None) or (not overdue and not reason) or (overdue and lift):
+        raise DtcError(
+            "usage",
+            "name one certificate with a reason, or --overdue",
+            where="dtc certificate suspend",
+            hint='dtc certificate suspend registry/ ID --reason "..."',
+        )
     keys = _keys(log_key, key, passphrase_file, passphrase_env)
-    _change(folder, keys, identifier, "resume" if lift else "suspend", reason, json=json)
+    if identifier is not None:
+        _change(folder, keys, identifier, "resume" if lift else "suspend", reason, json=json)
+        return
+    from dtc_cli.registry import office
+
+    made = office.suspend_overdue(folder, keys, datetime.now(UTC))
+    if json:
+        console.emit_json({"suspended": [each.certificate for each in made]})
+    else:
+        console.out(f"{len(made)} certificates suspended, status lists signed anew")
+        for each in made:
+            console.out(f"- {each.certificate}")
 
 
 @app.command(help=REVOKE_HELP)
@@ -210,13 +230,14 @@ def show(
         Path | None, typer.Option(help="Public key (PEM) of the certification body, or a trust policy.")
     ] = None,
     registry: Annotated[Path | None, typer.Option(help="Folder of the registry.")] = None,
+    log_key: LogKey = None,
     json: Json = False,
 ) -> None:
     """See SHOW_HELP."""
     if certificate.is_dir():
         _list(certificate, json=json)
         return
-    found = examine(certificate, trust, registry)
+    found = examine(certificate, trust, registry, log_key)
     if json:
         console.emit_json(found)
     else:
@@ -225,56 +246,14 @@ def show(
         raise typer.Exit(int(found["exitCode"]))
 
 
-def examine(file: Path, trust: Path | None, registry: Path | None) -> dict[str, Any]:
+def examine(file: Path, trust: Path | None, registry: Path | None, log_key: str | None) -> dict[str, Any]:
     """What is known about a certificate, and the exit code for it."""
-    from dtc_cli.core.canonical import sha256_hex
-    from dtc_cli.registry import badge, credential, entry, jws, log, office
-    from dtc_cli.signing import statement
-    from dtc_cli.signing.refusal import Refusal
-    from dtc_cli.signing.trust import MAX_AGE_DAYS
+    from dtc_cli.registry import reading
+    from dtc_cli.signing import trust as trusts
 
-    data, now = signers.read(file), datetime.now(UTC)
-    picture = data.lstrip()[:1] == b"<"
+    policy = None if trust is None else trusts.load(trust)
     with holding(file):
-        token = badge.extract(data) if picture else data.decode("utf-8", "replace").strip()
-        key = _issuer(jws.read(token, credential.TYPE).keyid, trust)
-        if key is None:
-            return {"state": "UNTRUSTED: no trusted key of a certification body signed it", "exitCode": 4}
-        payload, facts = credential.verify(token, key)
-        if picture and data != badge.render(token, payload, facts):
-            raise Refusal("the picture shows something else than its certificate says")
-    end = statement.instant(payload["validUntil"])
-    age = (now - statement.instant(facts.run_finished)).days
-    if now < statement.instant(payload["validFrom"]):
-        state, code = "not valid yet", ExitCode.STALE
-    elif now >= end:
-        state, code = "expired", ExitCode.STALE
-    elif registry is None:
-        old = age > MAX_AGE_DAYS
-        state = f"signed; evidence {age} days old" + (
-            ", too old" if old else "; without --registry nobody can tell whether it was revoked"
-        )
-        code = ExitCode.STALE if old else ExitCode.CANNOT_DECIDE
-    else:
-        found = log.read(registry)
-        identifier = payload["id"].removeprefix("urn:uuid:")
-        with holding(registry):
-            office.check_files(registry, found)
-            held = entry.derive(found.entries).certificates.get(identifier)
-            if held is None or held.issued.credential != sha256_hex(token.encode()):
-                raise Refusal("the log of this registry issued no such certificate")
-        state = held.state(now)
-        code = ExitCode.OK if state == "valid" else ExitCode.STALE
-        reason = held.revoked or held.suspended
-        state += f": {reason}" if reason else ""
-    return {
-        "id": payload["id"], "name": payload["name"], "product": facts.product, "version": facts.version,
-        "vendor": facts.vendor, "city": facts.city, "level": facts.level.value,
-        "issuer": payload["issuer"]["name"],
-        "validFrom": payload["validFrom"], "validUntil": payload["validUntil"], "statement": facts.statement,
-        "runFinished": facts.run_finished, "tlsSpki": list(facts.tls_spki),
-        "state": state, "exitCode": int(code),
-    }  # fmt: skip
+        return reading.examine(signers.read(file), policy, registry, verifier(log_key), datetime.now(UTC))
 
 
 def print_found(found: dict[str, Any]) -> None:
@@ -287,18 +266,6 @@ def print_found(found: dict[str, Any]) -> None:
         console.out(f"valid      {found['validFrom']} to {found['validUntil']}")
         console.out(f"evidence   {found['statement']}, run ended {found['runFinished']}")
     console.out(f"state      {found['state']}")
-
-
-def _issuer(keyid: str, trust: Path | None) -> "PublicKey | None":
-    from dtc_cli.signing import trust as trusts
-
-    if trust is None:
-        return None
-    policy = trusts.load(trust)
-    if policy.revocation(keyid) is not None:
-        return None
-    fitting = [key for key in policy.of(keyid) if policy.kind == "key" or key.role == "registry"]
-    return fitting[0].public if fitting else None
 
 
 def _list(folder: Path, *, json: bool) -> None:
@@ -322,6 +289,16 @@ def _keys(log_key: str, key: str, file: Path | None, env: str | None) -> "Keys":
     from dtc_cli.registry.office import Keys
 
     return Keys(signers.chosen(log_key, file, env), signers.chosen(key, file, env))
+
+
+def _issue(
+    folder: Path, package: Path, policy: Path, level: str, keys: "Keys", *, follows: str = "", json: bool
+) -> None:
+    from dtc_cli.registry import office
+
+    with holding(folder):
+        made, place = office.issue(folder, keys, package, policy, level_named(level), follows=follows)
+    _told(made, json=json, folder=str(place))
 
 
 def _change(folder: Path, keys: "Keys", identifier: str, kind: "Kind", reason: str, *, json: bool) -> None:

@@ -19,8 +19,11 @@ from dtc_cli.exit_codes import ExitCode
 if TYPE_CHECKING:
     from dtc_cli.core.model import Level
     from dtc_cli.core.report import Report
-    from dtc_cli.harness.runner import Run
+    from dtc_cli.harness.runner import Previous, Run
     from dtc_cli.signing.dsse import Signer
+    from dtc_cli.signing.seal import Sealer
+
+    Sealing = contextlib.AbstractContextManager[Sealer]
 
 REPORTS = {
     "html": "report.html",
@@ -38,6 +41,7 @@ HELP = """Judge a twin, write the report and sign what was found.
 The twin is the one that TARGET describes, or the bundled one with --reference. A failed run is reported
 and signed like a passed one. --resume takes up a run that was interrupted or killed: what it judged stands,
 its level, seed and nonce stay. It is refused when the target, the suites or the standard have changed.
+--recheck is for the quarterly recheck: the run names the one before it, of the same product.
 
 \b
 Examples:
@@ -46,6 +50,8 @@ Examples:
   dtc certify target.yaml --level platinum --yes-load twin.example
   dtc certify target.yaml --seed 7        the same requests as another run with seed 7
   dtc certify target.yaml --resume runs/20260101T120000Z-0190a1b2
+  dtc certify target.yaml --level gold --recheck busan-january.dtcpack.tar.gz
+  dtc certify target.yaml --sign sigstore        by your identity instead of a key, in a public log
 
 \b
 Exit codes: 0 level reached, 1 a MUST failed or the level is not reached, 2 a file or option is not valid,
@@ -70,6 +76,14 @@ def certify(
     passphrase_file: Annotated[Path | None, typer.Option(help="File with the key's passphrase.")] = None,
     signer: signers.Command = None,
     signer_key: signers.CommandKey = None,
+    sign: Annotated[
+        str, typer.Option(metavar="key|sigstore", help="Sign with a key, or by identity.")
+    ] = "key",
+    trust_config: signers.TrustConfig = None,
+    identity_token_file: signers.IdentityToken = None,
+    recheck: Annotated[
+        Path | None, typer.Option(metavar="PACKAGE", help="Signed package of the run before this one.")
+    ] = None,
     nonce: Annotated[str | None, typer.Option(help="Nonce of whoever asked for the run (base64url).")] = None,
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Take up the run in this folder where it stopped.")
@@ -81,7 +95,8 @@ def certify(
     """See HELP."""
     wanted = level_named(level)
     if resume is not None:
-        _resume(target, resume, seed, nonce, _signer(key, passphrase_file, signer, signer_key), json=json)
+        who = _sealer(sign, key, passphrase_file, signer, signer_key, trust_config, identity_token_file)
+        _resume(target, resume, seed, nonce or recheck, who, json=json)
         return
     if (target is None) != reference:
         raise DtcError(
@@ -99,7 +114,8 @@ def certify(
         from dtc_cli.signing import sbom
 
         sbom.target(bill)
-    who = _signer(key, passphrase_file, signer, signer_key)
+    who = _sealer(sign, key, passphrase_file, signer, signer_key, trust_config, identity_token_file)
+    before = None if recheck is None else _before(recheck, target)
     _writable(out)
     with bundled.running(level=wanted) if target is None else contextlib.nullcontext(target) as file:
         run = judge(
@@ -109,6 +125,7 @@ def certify(
             chosen,
             quiet=json,
             nonce=_nonce(nonce),
+            previous=before,
             load_scale=load_scale,
             load_agreed=tuple(yes_load or ()),
         )
@@ -122,13 +139,13 @@ certify.__doc__ = HELP
 
 
 def _resume(
-    target: Path | None, folder: Path, seed: int | None, nonce: str | None, signer: "Signer", *, json: bool
+    target: Path | None, folder: Path, seed: int | None, other: object, signer: "Sealing", *, json: bool
 ) -> None:
     """Judge what an interrupted run has left, then report and sign as `certify` does."""
-    if target is None or seed is not None or nonce is not None:
+    if target is None or seed is not None or other is not None:
         raise DtcError(
             "usage",
-            "a run is resumed with its target file, and keeps its seed and nonce",
+            "a run is resumed with its target file, and keeps its seed, nonce and the run before it",
             where="dtc certify --resume",
             hint=f"dtc certify target.yaml --resume {folder}",
         )
@@ -189,6 +206,7 @@ def judge(
     mode: str = "self-assessment",
     load_scale: float = 1.0,
     load_agreed: tuple[str, ...] = (),
+    previous: "Previous | None" = None,
 ) -> "Run":
     """Preflight and run; Ctrl-C closes the run folder before it goes up."""
     from dtc_cli.commands.doctor import print_check
@@ -210,13 +228,60 @@ def judge(
         select=select,
         fail_fast=fail_fast,
         baseline=baseline,
-        mode=mode,
+        mode=mode if previous is None else "recheck",
+        previous=previous,
         load_scale=load_scale,
         load_agreed=load_agreed,
     )
     console.status(f"judging {len(run.plan.vectors)} vectors into {run.folder} (seed {seed})")
     _watched(run, len(run.plan.vectors))
     return run
+
+
+def _sealer(
+    sign: str,
+    key: Path | None,
+    passphrase_file: Path | None,
+    command: str | None,
+    command_key: Path | None,
+    config: Path | None,
+    token: Path | None,
+) -> "Sealing":
+    """Whoever signs, once the run is over: an identity token lives for minutes only."""
+    if sign == "sigstore":
+        if key is not None or command is not None:
+            raise DtcError("usage", "with --sign sigstore there is no key", where="--sign sigstore")
+        return signers.identity(config, token)
+    if sign != "key" or config is not None or token is not None:
+        raise DtcError(
+            "usage", "that is no way to sign", where=f"--sign {sign}",
+            hint="--sign key, or --sign sigstore with --trust-config and --identity-token-file",
+        )  # fmt: skip
+    return contextlib.nullcontext(_signer(key, passphrase_file, command, command_key))
+
+
+def _before(package: Path, target: Path | None) -> "Previous":
+    """The run before this one, from its package; whether that is authentic, verifiers decide."""
+    from dtc_cli.core.canonical import sha256_hex
+    from dtc_cli.core.target import load
+    from dtc_cli.harness.runner import Previous
+    from dtc_cli.signing import attestation, evidence, layout
+    from dtc_cli.signing.reader import open_package
+    from dtc_cli.signing.refusal import Refusal
+
+    try:
+        with open_package(package) as files:
+            run, digest = evidence.read(files).run, sha256_hex(files.read(layout.SUMS))
+    except Refusal as problem:
+        raise attestation.refused(package, problem) from problem
+    if target is not None and (now := load(target)).name != run.target.name:
+        raise DtcError(
+            "other-product",
+            f"the earlier run was of {run.target.name}, not of {now.name}",
+            where=f"--recheck {package}",
+            hint="a recheck is a newer run of the same product",
+        )
+    return Previous(digest, run.sequence + 1)
 
 
 def _signer(
@@ -268,7 +333,7 @@ def _nonce(text: str | None) -> str | None:
     return text
 
 
-def _publish(run: "Run", out: Path, signer: "Signer") -> "tuple[Report, Path]":
+def _publish(run: "Run", out: Path, signer: "Sealing") -> "tuple[Report, Path]":
     """Write the reports and the signed package."""
     from dtc_cli.core import report as reporting
     from dtc_cli.reports import FORMATS
@@ -281,7 +346,8 @@ def _publish(run: "Run", out: Path, signer: "Signer") -> "tuple[Report, Path]":
     folder.mkdir(exist_ok=True)
     for name, content in exports.items():
         (folder / name).write_bytes(content)
-    return report, package.build(run.folder, out, exports, signer)
+    with signer as who:
+        return report, package.build(run.folder, out, exports, who)
 
 
 def _result(report: "Report", package: Path, folder: Path, *, json: bool) -> ExitCode:

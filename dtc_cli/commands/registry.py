@@ -15,7 +15,7 @@ from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from dtc_cli.registry.note import Verifier
+    from dtc_cli.signing.note import Verifier
 
 app = typer.Typer(
     help="Keep and check a public register: an append-only log as plain files.",
@@ -65,6 +65,7 @@ PROVE_HELP = """Write the proof that an entry stands in the log, with the signed
 \b
 Examples:
   dtc registry prove registry/ 12 --out entry-12.tlog-proof
+  dtc registry prove registry/ 12 --package busan.dtcpack.tar.gz
 
 \b
 Exit codes: 0 written, 2 it is no registry, or has no such entry, 3 the registry does not hold.
@@ -127,8 +128,8 @@ def init(
     json: Json = False,
 ) -> None:
     """See INIT_HELP."""
-    from dtc_cli.registry import log, note
-    from dtc_cli.signing import public_keys
+    from dtc_cli.registry import log
+    from dtc_cli.signing import note, public_keys
 
     signer = signers.chosen(log_key, passphrase_file, passphrase_env)
     body = signers.chosen(key, passphrase_file, passphrase_env)
@@ -209,19 +210,26 @@ def prove(
     folder: Folder,
     seq: Annotated[int, typer.Argument(metavar="ENTRY", min=0, help="Number of the entry.")],
     out: Annotated[Path | None, typer.Option("--out", help="File to write; stdout without it.")] = None,
+    package: Annotated[
+        Path | None, typer.Option(help="Registered package that the proof is put into, with its entry.")
+    ] = None,
     json: Json = False,
 ) -> None:
     """See PROVE_HELP."""
     from dtc_cli.registry import log
+    from dtc_cli.signing import attestation, layout
 
     found = log.read(folder)
     try:
-        proof = log.prove(found, seq)
+        proof = log.prove(found, seq, carry=package is not None)
     except ValueError as problem:
         raise DtcError(
             "no-entry", str(problem), where=str(folder), hint=f"entries 0 to {len(found.entries) - 1}"
         ) from problem
-    if out is not None:
+    if package is not None:
+        attestation.replace(package, package, layout.PROOF, proof)
+        out = out or package
+    elif out is not None:
         signers.write(out, proof)
     if json:
         console.emit_json({"entry": seq, "data": found.data[seq].decode(), "proof": proof.decode()})
@@ -241,10 +249,11 @@ def verify(
     json: Json = False,
 ) -> None:
     """See VERIFY_HELP."""
-    from dtc_cli.registry import log, note, office
+    from dtc_cli.registry import log, office
+    from dtc_cli.signing import note
     from dtc_cli.signing.refusal import Refusal
 
-    who = _verifier(log_key)
+    who = verifier(log_key)
     found = log.read(folder, who)
     with holding(folder):
         files = office.check_files(folder, found)
@@ -280,9 +289,10 @@ def monitor(
     json: Json = False,
 ) -> None:
     """See MONITOR_HELP."""
-    from dtc_cli.registry import entry, log, note
+    from dtc_cli.registry import entry, log
+    from dtc_cli.signing import note
 
-    found = log.read(folder, _verifier(log_key))
+    found = log.read(folder, verifier(log_key))
     before = None
     if state.exists():
         with holding(state):
@@ -344,8 +354,9 @@ def holding(place: Path, code: ExitCode | None = None) -> Iterator[None]:
         ) from problem
 
 
-def _verifier(text: str | None) -> "Verifier | None":
-    from dtc_cli.registry import note
+def verifier(text: str | None) -> "Verifier | None":
+    """The log's key that an option names; None without one."""
+    from dtc_cli.signing import note
 
     if text is None:
         return None

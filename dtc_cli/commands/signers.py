@@ -8,7 +8,10 @@ import typer
 from dtc_cli.errors import DtcError
 
 if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
     from dtc_cli.signing.dsse import Signer
+    from dtc_cli.signing.keyless import Keyless
 
 KeyName = Annotated[
     str, typer.Option("--key", help="Your key that signs: its name in the key folder, or a PEM file.")
@@ -28,6 +31,31 @@ Command = Annotated[
 CommandKey = Annotated[
     Path | None, typer.Option("--signer-key", help="Public key (PEM) of the key that --signer signs with.")
 ]
+TrustConfig = Annotated[
+    Path | None,
+    typer.Option("--trust-config", help="Sigstore services to use (client trust config, JSON); else public."),
+]
+IdentityToken = Annotated[
+    Path | None,
+    typer.Option("--identity-token-file", help="File with an identity token; else the build server's own."),
+]
+
+
+def identity(config: Path | None, token: Path | None) -> "AbstractContextManager[Keyless]":
+    """Somebody who signs by identity; what becomes public is said before anything is.
+
+    Raises:
+        DtcError: `extra-missing`, `not-readable`.
+    """
+    from dtc_cli import console
+    from dtc_cli.signing import keyless
+
+    keyless.available("--sign sigstore")
+    text = None if token is None else read(token).decode("ascii", "replace").strip()
+    if config is not None:
+        read(config)
+    console.status(f"by signing with Sigstore {keyless.PUBLIC}")
+    return keyless.session(config, text)
 
 
 def chosen(

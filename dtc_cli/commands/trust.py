@@ -273,8 +273,8 @@ def show(file: PolicyFile, json: Json = False) -> None:
         start = f"{key.valid_from:%Y-%m-%d}" if key.valid_from else ""
         end = f"{key.valid_until:%Y-%m-%d}" if key.valid_until else ""
         state = f"revoked since {revoked.invalid_since:%Y-%m-%d}" if revoked else "believed"
-        rows.append((key.role, key.org, key.keyid, start, end, state))
-    console.table(("role", "organisation", "keyid", "from", "until", "state"), rows)
+        rows.append((key.role, key.org, key.name or key.keyid, start, end, state))
+    console.table(("role", "organisation", "key or name", "from", "until", "state"), rows)
 
 
 @app.command(help=CHECK_HELP)

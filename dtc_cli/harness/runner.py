@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -41,6 +41,15 @@ PATIENCE_S = 30.0
 """How long an interrupted child may take to finish its vector and to clean up in the target."""
 
 
+class Previous(NamedTuple):
+    """The signed run that a recheck follows."""
+
+    digest: str
+    """SHA-256 (hex) of its SHA256SUMS."""
+    sequence: int
+    """Number of the new run in the chain."""
+
+
 class Run:
     """One run: prepared on disk, then judged by a child process, then closed."""
 
@@ -59,6 +68,7 @@ class Run:
         mode: str = "self-assessment",
         load_scale: float = 1.0,
         load_agreed: tuple[str, ...] = (),
+        previous: Previous | None = None,
     ) -> None:
         entries = catalogue()
         self.target = target
@@ -68,6 +78,7 @@ class Run:
             **({"scale": load_scale} if load_scale < 1 else {}),
             **({"agreed": list(load_agreed)} if load_agreed else {}),
         }
+        self._previous = previous
         self._nonce = nonce or base64.urlsafe_b64encode(secrets.token_bytes(32)).decode().rstrip("=")
         self._fail_fast = fail_fast
         self._baseline = baseline
@@ -180,6 +191,8 @@ class Run:
             "runId": self.id,
             "status": "running",
             "mode": self._mode,
+            "sequence": self._previous.sequence if self._previous else 0,
+            "previousRun": self._previous.digest if self._previous else None,
             "tool": {"name": "dtc", "version": __version__},
             "standard": {**STANDARD, "catalogueDigest": catalogue().digest},
             "suite": {

@@ -81,6 +81,8 @@ class Certificate(msgspec.Struct, kw_only=True):
     suspended: str | None = None
     revoked: str | None = None
     renewed_by: str = ""
+    statements: list[str]
+    """SHA-256 of the SHA256SUMS of each run that bears it out, oldest first."""
 
     @property
     def id(self) -> str:
@@ -100,7 +102,7 @@ class Certificate(msgspec.Struct, kw_only=True):
             return "suspended"
         if now >= statement.instant(self.issued.not_after):
             return "renewed" if self.renewed_by else "expired"
-        return "recheck overdue" if now > self.recheck_due else "valid"
+        return OVERDUE if now > self.recheck_due else "valid"
 
 
 class Register(msgspec.Struct):
@@ -125,12 +127,15 @@ def derive(entries: tuple[Entry, ...]) -> Register:
                 found.nonces.pop(entry.nonce, None)
             case "issue" | "renew":
                 found.certificates[entry.certificate] = Certificate(
-                    issued=entry, evidence_at=statement.instant(entry.run_finished)
+                    issued=entry,
+                    evidence_at=statement.instant(entry.run_finished),
+                    statements=[entry.statement or ""],
                 )
                 if entry.follows in found.certificates:
                     found.certificates[entry.follows].renewed_by = entry.certificate
             case "recheck" if held is not None:
                 held.evidence_at = max(held.evidence_at, statement.instant(entry.run_finished))
+                held.statements.append(entry.statement or "")
             case "suspend" if held is not None:
                 held.suspended = entry.reason
             case "resume" if held is not None:
@@ -140,6 +145,15 @@ def derive(entries: tuple[Entry, ...]) -> Register:
             case _:
                 continue
     return found
+
+
+OVERDUE = "recheck overdue"
+"""Reason of a suspension that the next recheck ends by itself."""
+
+
+def overdue(register: Register, now: datetime) -> tuple[Certificate, ...]:
+    """Certificates that nobody suspended yet and whose evidence no longer counts."""
+    return tuple(held for held in register.certificates.values() if held.state(now) == OVERDUE)
 
 
 def abandoned(register: Register, now: datetime) -> tuple[Entry, ...]:

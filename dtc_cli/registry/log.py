@@ -4,7 +4,6 @@
 made from entries. Nothing in it needs a server.
 """
 
-import base64
 import fcntl
 import json
 import os
@@ -19,18 +18,17 @@ from dtc_cli.core.canonical import sha256_hex
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
 from dtc_cli.registry import entry as entries
-from dtc_cli.registry import note, tiles, tree
+from dtc_cli.registry import tiles
 from dtc_cli.registry.entry import Entry
-from dtc_cli.registry.note import Checkpoint, Verifier
-from dtc_cli.signing import attestation, public_keys, strict_json
+from dtc_cli.signing import attestation, note, public_keys, register_proof, strict_json, tree
 from dtc_cli.signing.dsse import Signer
 from dtc_cli.signing.evidence import typed
+from dtc_cli.signing.note import Checkpoint, Verifier
 from dtc_cli.signing.public_keys import PublicKey, UnusableKeyError
 from dtc_cli.signing.refusal import Refusal
 
 ABOUT, CHECKPOINT, LOCK = "registry.json", "checkpoint", ".lock"
 MAX_ENTRIES = 1_000_000
-PROOF = "c2sp.org/tlog-proof@v1"
 
 
 class About(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
@@ -121,15 +119,14 @@ def changing(folder: Path, log_key: Signer) -> Iterator[tuple[Log, Callable[[lis
         yield log, append
 
 
-def prove(log: Log, seq: int) -> bytes:
-    """The inclusion proof of an entry with the signed checkpoint, as one text (C2SP tlog-proof).
+def prove(log: Log, seq: int, *, carry: bool = False) -> bytes:
+    """The inclusion proof of an entry with the signed checkpoint, as one text; `carry` puts the entry in too.
 
     Raises:
         ValueError: there is no such entry.
     """
     path = tree.inclusion(log.leaves, seq)
-    hashes = "".join(base64.b64encode(each).decode() + "\n" for each in path)
-    return f"{PROOF}\nindex {seq}\n{hashes}\n".encode() + log.note
+    return register_proof.render(log.data[seq], seq, path, log.note, carry=carry)
 
 
 def check_proof(proof: bytes, data: bytes, who: Verifier) -> Checkpoint:
@@ -138,21 +135,8 @@ def check_proof(proof: bytes, data: bytes, who: Verifier) -> Checkpoint:
     Raises:
         Refusal: when the proof does not lead from the entry to a root that the log signed.
     """
-    head, found, signed = proof.partition(b"\n\n")
-    lines = head.decode("ascii", "replace").split("\n")
-    if not found or lines[0] != PROOF or len(lines) < 2 or not lines[1].startswith("index "):
-        raise Refusal("that is no inclusion proof")
-    number = lines[1].removeprefix("index ")
-    if not number.isascii() or not number.isdigit() or len(number) > 12 or str(int(number)) != number:
-        raise Refusal("the proof has no index")
-    try:
-        path = [base64.b64decode(line, validate=True) for line in lines[2:]]
-    except ValueError as problem:
-        raise Refusal("the proof holds a hash that is none") from problem
-    checkpoint = note.check(signed, who)
-    if not tree.included(tree.leaf(data), int(number), checkpoint.size, path, checkpoint.root):
-        raise Refusal("the entry is not in the log at that place")
-    if entries.parse(data, int(number)).seq != int(number):
+    number, checkpoint = register_proof.leads(proof, data, who)
+    if entries.parse(data, number).seq != number:
         raise Refusal("the entry has another number")
     return checkpoint
 

@@ -15,10 +15,10 @@ from dtc_cli.core.chain import nonce_bytes
 from dtc_cli.core.model import Level
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
-from dtc_cli.registry import badge, credential, entry, jws, log, note
+from dtc_cli.registry import badge, credential, entry, jws, log
 from dtc_cli.registry.entry import Certificate, Entry, Kind, Register
 from dtc_cli.registry.log import About, Log
-from dtc_cli.signing import statement
+from dtc_cli.signing import note, statement
 from dtc_cli.signing.attestation import refused
 from dtc_cli.signing.dsse import Signer
 from dtc_cli.signing.evidence import Evidence, read
@@ -125,8 +125,11 @@ def issue(
 def recheck(folder: Path, keys: Keys, package: Path, policy: Path, identifier: str) -> Entry:
     """A newer run of the same product bears a certificate out for another quarter.
 
+    The run names the one before it, so that none in between can be kept back. It ends a suspension that was
+    for nothing but its absence.
+
     Raises:
-        DtcError: as `issue`.
+        DtcError: as `issue`; `no-certificate` too when it follows another run than the newest.
     """
     with log.changing(folder, keys.log) as (found, append):
         held = _certificate(entry.derive(found.entries), identifier, folder)
@@ -136,8 +139,32 @@ def recheck(folder: Path, keys: Keys, package: Path, policy: Path, identifier: s
             held.issued.product_version,
         ):
             raise _no_certificate(folder, identifier, "the run is of another product or version")
-        made = _entry("recheck", found, facts, result, certificate=identifier)
-        append([made])
+        if facts.run.previous_run != held.statements[-1]:
+            newest = f"the run does not follow {held.statements[-1][:16]}, the newest that it rests on"
+            raise _no_certificate(folder, identifier, f"{newest}: dtc certify --recheck PACKAGE names it")
+        made = [_entry("recheck", found, facts, result, certificate=identifier)]
+        if held.suspended == entry.OVERDUE:
+            made.append(_act(len(found.entries) + 1, "resume", identifier, "rechecked"))
+        append(made)
+        _status_lists(folder, log.read(folder), keys.issuer)
+        return made[0]
+
+
+def suspend_overdue(folder: Path, keys: Keys, now: datetime) -> list[Entry]:
+    """Suspend each certificate whose recheck was missed, and sign the status lists with today's date.
+
+    Meant to be run every day by the certification body; a reader takes no status list older than 92 days.
+    """
+    with log.changing(folder, keys.log) as (found, append):
+        _right_key(found.about, keys.issuer)
+        late = entry.overdue(entry.derive(found.entries), now)
+        made = [
+            _act(len(found.entries) + place, "suspend", held.id, entry.OVERDUE)
+            for place, held in enumerate(late)
+        ]
+        if made:
+            append(made)
+        _status_lists(folder, log.read(folder), keys.issuer)
         return made
 
 
@@ -154,13 +181,7 @@ def change(folder: Path, keys: Keys, identifier: str, kind: Kind, reason: str) -
             raise _no_certificate(folder, identifier, "it was revoked, which is for good")
         if (kind == "suspend") == (held.suspended is not None) and kind != "revoke":
             raise _no_certificate(folder, identifier, f"there is nothing to {kind}")
-        made = Entry(
-            seq=len(found.entries),
-            type=kind,
-            at=entry.text(datetime.now(UTC)),
-            certificate=held.id,
-            reason=reason,
-        )
+        made = _act(len(found.entries), kind, held.id, reason)
         append([made])
         _status_lists(folder, log.read(folder), keys.issuer)
         return made
@@ -192,6 +213,11 @@ def check_files(folder: Path, found: Log) -> int:
             ):
                 raise Refusal(f"the status list for {purpose} does not say what the log says of {identifier}")
     return count + 2 * bool(now.certificates)
+
+
+def _act(seq: int, kind: Kind, certificate: str, reason: str) -> Entry:
+    at = entry.text(datetime.now(UTC))
+    return Entry(seq=seq, type=kind, at=at, certificate=certificate, reason=reason)
 
 
 def _status_lists(folder: Path, found: Log, key: Signer) -> None:

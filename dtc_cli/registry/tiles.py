@@ -6,7 +6,7 @@ two bytes, `tile/entries/<number>`. The last one of a level may be partial: `<nu
 
 from collections.abc import Sequence
 
-from dtc_cli.registry import tree
+from dtc_cli.signing import tree
 from dtc_cli.signing.refusal import Refusal
 
 WIDTH = 256

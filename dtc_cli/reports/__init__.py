@@ -7,7 +7,7 @@ report gives the same bytes. What a target said is data in every format: it is e
 from collections.abc import Callable
 
 from dtc_cli.core.report import Report
-from dtc_cli.reports import cdxa, csv, ctrf, earl, github, html, json, junit, markdown, sarif, text
+from dtc_cli.reports import cdxa, crosswalk, csv, ctrf, earl, github, html, json, junit, markdown, sarif, text
 
 FORMATS: dict[str, Callable[[Report], bytes]] = {
     "text": text.render,
@@ -21,6 +21,7 @@ FORMATS: dict[str, Callable[[Report], bytes]] = {
     "sarif-full": sarif.render_full,
     "earl": earl.render,
     "cdxa": cdxa.render,
+    "crosswalk": crosswalk.render,
     "github": github.render,
 }
 """Format name to renderer."""
@@ -37,6 +38,7 @@ FILE_NAMES = {
     "sarif-full": "results-full.sarif",
     "earl": "earl.jsonld",
     "cdxa": "cdxa.cdx.json",
+    "crosswalk": "crosswalk.csv",
     "github": "annotations.txt",
 }
 """The name of the file when a format is written into a folder or a package."""

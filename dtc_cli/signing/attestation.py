@@ -88,10 +88,19 @@ def lay_beside(package: Path, out: Path, name: str, data: bytes, signer: Signer)
     Raises:
         DtcError: `package-refused`, `not-written`.
     """
-    more: dict[str, bytes] = {
-        name: data,
-        f"{layout.KEYS}{signer.keyid}.pub": public_keys.to_pem(signer.public),
-    }
+    _put(package, out, {name: data, f"{layout.KEYS}{signer.keyid}.pub": public_keys.to_pem(signer.public)})
+
+
+def replace(package: Path, out: Path, name: str, data: bytes) -> None:
+    """Write the package to `out` with other content of one file that the closed list does not cover.
+
+    Raises:
+        DtcError: `package-refused`, `not-written`.
+    """
+    _put(package, out, {name: data})
+
+
+def _put(package: Path, out: Path, more: dict[str, bytes]) -> None:
     try:
         if package.is_dir() and out == package:
             for place, content in more.items():

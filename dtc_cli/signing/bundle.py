@@ -1,25 +1,37 @@
-"""The Sigstore bundle v0.3 in key mode: one DSSE envelope, one signature, and the hint whose key it is."""
+"""The Sigstore bundle v0.3: one DSSE envelope, one signature, and whose key or certificate is said to fit."""
 
 from typing import Any
 
 import msgspec
 
 from dtc_cli.core.canonical import canonical_json
-from dtc_cli.signing import dsse, strict_json
+from dtc_cli.signing import dsse, identity, strict_json
+from dtc_cli.signing.identity import Identity
+from dtc_cli.signing.public_keys import PublicKey
 from dtc_cli.signing.refusal import Refusal
 
 MEDIA_TYPE = "application/vnd.dev.sigstore.bundle.v0.3+json"
 MAX_BYTES = 1024 * 1024
+MAX_MORE = 8
+"""Log entries and time stamps each; more would only cost the reader time."""
 
 
-class Bundle(msgspec.Struct, frozen=True):
+class Bundle(msgspec.Struct, frozen=True, kw_only=True):
     """A signed statement as it lies in a file."""
 
     envelope: dsse.Envelope
     keyid: str
-    """The hint: which key is said to have signed. No reason to trust it."""
-    log_entries: int
-    """Transparency log entries and time stamps that are carried; nothing rests on them."""
+    """The hint: which key or identity is said to have signed. No reason to trust it."""
+    data: bytes
+    """The file's bytes."""
+    identity: Identity | None = None
+    """Who signed without a key of their own; None: a key signed."""
+    certified: PublicKey | None = None
+    """The public key of the certificate that came with the identity."""
+    entries: tuple[dict[str, Any], ...] = ()
+    """Transparency log entries."""
+    stamps: tuple[bytes, ...] = ()
+    """RFC 3161 time stamps (DER)."""
 
 
 def render(envelope: dsse.Envelope) -> bytes:
@@ -42,7 +54,7 @@ def parse(data: bytes, name: str) -> Bundle:
     """Read a bundle.
 
     Raises:
-        Refusal: when it is not a v0.3 bundle in key mode with one signature whose keyid equals the hint.
+        Refusal: when it is not a v0.3 bundle with one signature; a key's id has to equal the hint.
     """
     if len(data) > MAX_BYTES:
         raise Refusal(f"{name} is larger than {MAX_BYTES} bytes")
@@ -52,27 +64,60 @@ def parse(data: bytes, name: str) -> Bundle:
     if members["mediaType"] != MEDIA_TYPE:
         raise Refusal(f"the bundle is not of type {MEDIA_TYPE}")
     material = members["verificationMaterial"]
-    if isinstance(material, dict) and {"certificate", "x509CertificateChain"} & set(material):
-        raise Refusal("the bundle is signed with a certificate; only key mode is supported")
+    kind = "certificate" if isinstance(material, dict) and "certificate" in material else "publicKey"
     material = dsse.closed(
         material,
-        {"publicKey"},
+        {kind},
         "verificationMaterial",
         optional=("tlogEntries", "timestampVerificationData"),
     )
-    hint = dsse.closed(material["publicKey"], {"hint"}, "publicKey")["hint"]
     envelope = dsse.parse(members["dsseEnvelope"])
     if len(envelope.signatures) != 1:
         raise Refusal(f"the bundle has {len(envelope.signatures)} signatures, exactly one is allowed")
-    if envelope.signatures[0].keyid != hint:
-        raise Refusal("publicKey.hint and the signature's keyid differ")
-    return Bundle(envelope, hint, _entries(material))
+    who, certified = None, None
+    if kind == "certificate":
+        leaf = dsse.closed(material[kind], {"rawBytes"}, "certificate")["rawBytes"]
+        who, certified = identity.read(dsse.decode_base64(leaf, "the certificate"))
+        hint = who.id
+    else:
+        hint = dsse.closed(material[kind], {"hint"}, "publicKey")["hint"]
+        if envelope.signatures[0].keyid != hint:
+            raise Refusal("publicKey.hint and the signature's keyid differ")
+    return Bundle(
+        envelope=envelope, keyid=hint, data=data, identity=who, certified=certified,
+        entries=_entries(material), stamps=_stamps(material),
+    )  # fmt: skip
 
 
-def _entries(material: dict[str, Any]) -> int:
+def extended(found: Bundle, entries: list[dict[str, Any]], stamps: list[bytes]) -> bytes:
+    """The bundle with log entries and time stamps more; statement and signature stay as they are."""
+    import base64
+
+    value = strict_json.parse(found.data, "the bundle")
+    material = value["verificationMaterial"]
+    material["tlogEntries"] = [*found.entries, *entries]
+    material["timestampVerificationData"] = {
+        "rfc3161Timestamps": [
+            {"signedTimestamp": base64.b64encode(each).decode()} for each in (*found.stamps, *stamps)
+        ]
+    }
+    return canonical_json(value)
+
+
+def _entries(material: dict[str, Any]) -> tuple[dict[str, Any], ...]:
     log = material.get("tlogEntries", [])
-    stamps = material.get("timestampVerificationData", {})
-    listed = stamps.get("rfc3161Timestamps", []) if isinstance(stamps, dict) else None
-    if not isinstance(log, list) or not isinstance(listed, list):
-        raise Refusal("the bundle's log entries or time stamps are not lists")
-    return len(log) + len(listed)
+    if not isinstance(log, list) or len(log) > MAX_MORE or not all(isinstance(each, dict) for each in log):
+        raise Refusal(f"the bundle's log entries are not a list of at most {MAX_MORE} objects")
+    return tuple(log)
+
+
+def _stamps(material: dict[str, Any]) -> tuple[bytes, ...]:
+    what = "timestampVerificationData"
+    held = dsse.closed(material.get(what, {}), set(), what, optional=("rfc3161Timestamps",))
+    listed = held.get("rfc3161Timestamps", [])
+    if not isinstance(listed, list) or len(listed) > MAX_MORE:
+        raise Refusal(f"the bundle's time stamps are not a list of at most {MAX_MORE}")
+    return tuple(
+        dsse.decode_base64(dsse.closed(each, {"signedTimestamp"}, what)["signedTimestamp"], "a time stamp")
+        for each in listed
+    )

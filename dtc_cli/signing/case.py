@@ -41,6 +41,8 @@ class Case:
     """The predicate that the evidence amounts to."""
     log: "Log"
     said: "Said"
+    signed_at: datetime | None = None
+    """When the statement was signed at the latest, by somebody else's word; None: nobody says."""
     auditors: tuple[str, ...] = ()
     """Organisations whose audits count for the level in question."""
 

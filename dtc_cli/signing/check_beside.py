@@ -10,7 +10,7 @@ from dtc_cli.signing.audit import Audit
 from dtc_cli.signing.bundle import Bundle
 from dtc_cli.signing.case import Case
 from dtc_cli.signing.check_level import AHEAD, AUDITED
-from dtc_cli.signing.check_signer import short
+from dtc_cli.signing.check_signer import identified, key_of, short
 from dtc_cli.signing.refusal import NotRequired, Refusal
 from dtc_cli.signing.trust import TrustedKey
 from dtc_cli.signing.vsa import Summary
@@ -74,6 +74,9 @@ def audited(case: Case) -> str:
     doubts = []
     for keyid, said in case.said.audits:
         entry, doubt = _believed(case, keyid, "auditor", said.finished_at)
+        if entry is not None and entry.public is None:
+            # An identity: its certificate has to stand the test too.
+            identified(case, next(found for found in case.beside.values() if found.keyid == keyid))
         if entry is None:
             doubts.append(doubt)
         elif said.decision == audit.REJECT:
@@ -113,7 +116,7 @@ def decided(case: Case) -> str:
     granting: set[str] = set()
     for keyid, summary in case.said.verdicts:
         entry, _ = _believed(case, keyid, REGISTRY, summary.time_verified)
-        if entry is None:
+        if entry is None or entry.public is None:  # a body decides with a key, never by a name alone
             continue
         granted = vsa.level_of(summary)
         if granted is Level.NONE:
@@ -138,9 +141,8 @@ def _signed(case: Case, name: str, found: Bundle) -> None:
     match = layout.BESIDE.fullmatch(name)
     if match is None or match[2] != found.keyid[:16]:
         raise Refusal("it is not signed by the key that its name says")
-    trusted = case.trust.of(found.keyid) if case.trust else ()
     try:
-        dsse.verify(found.envelope, [trusted[0].public if trusted else case.carried[found.keyid]])
+        dsse.verify(found.envelope, [key_of(case, found)])
     except Refusal as problem:
         raise Refusal("the signature does not fit the statement and the key") from problem
     if found.envelope.payload_type != statement.PAYLOAD_TYPE:

@@ -10,7 +10,16 @@ from dtc_cli.core.chain import profile_bytes
 from dtc_cli.core.model import LEVELS, MatrixLine, Outcome
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
-from dtc_cli.signing import dsse, evidence, judgement, layout, statement, strict_json, test_result
+from dtc_cli.signing import (
+    check_signer,
+    dsse,
+    evidence,
+    judgement,
+    layout,
+    statement,
+    strict_json,
+    test_result,
+)
 from dtc_cli.signing.case import Case
 from dtc_cli.signing.refusal import NotRequired, Refusal, Unavailable
 
@@ -164,9 +173,8 @@ def summary_signed(case: Case) -> str:
         case.evidence, case.sums
     ):
         raise Refusal("test-result.sigstore.json does not follow from the evidence")
-    trusted = case.trust.of(found.keyid) if case.trust else ()
     try:
-        dsse.verify(found.envelope, [trusted[0].public if trusted else case.carried[found.keyid]])
+        dsse.verify(found.envelope, [check_signer.key_of(case, found)])
     except Refusal as problem:
         raise Refusal("the signature of test-result.sigstore.json does not fit") from problem
     return "the in-toto test-result is that of the evidence, by the same key"

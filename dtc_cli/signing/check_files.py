@@ -28,7 +28,7 @@ def closed(case: Case) -> str:
     present = case.files.names()
     for name in present:
         known = (
-            name in (layout.SUMS, layout.RUN_BUNDLE, layout.TEST_RESULT)
+            name in (layout.SUMS, layout.RUN_BUNDLE, layout.TEST_RESULT, layout.PROOF)
             or layout.KEY_FILE.fullmatch(name)
             or layout.BESIDE.fullmatch(name)
         )

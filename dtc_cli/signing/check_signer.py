@@ -1,10 +1,12 @@
 """Checks of the signature, of what was signed, and of who signed."""
 
+from datetime import datetime
+
 from dtc_cli.core.canonical import sha256_hex
 from dtc_cli.exit_codes import ExitCode
-from dtc_cli.signing import bundle, dsse, layout, public_keys, statement
+from dtc_cli.signing import bundle, dsse, keyless, layout, public_keys, statement
 from dtc_cli.signing.case import Case
-from dtc_cli.signing.public_keys import UnusableKeyError
+from dtc_cli.signing.public_keys import PublicKey, UnusableKeyError
 from dtc_cli.signing.refusal import NotRequired, Refusal
 
 ROLES_OF_MODE = {
@@ -36,14 +38,12 @@ def bundle_format(case: Case) -> str:
         if public_keys.keyid(key) != match[1] or public_keys.to_pem(key) != data:
             raise Refusal(f"{name} is not the key that its name says")
         case.carried[match[1]] = key
-    signers = {case.bundle.keyid} | {found.keyid for found in case.beside.values()}
+    bundles = (case.bundle, *case.beside.values())
+    signers = {found.keyid for found in bundles if found.identity is None}
     if set(case.carried) != signers or case.test_result.keyid != case.bundle.keyid:
         raise Refusal(f"{layout.KEYS} does not hold exactly the keys of the signatures")
-    return f"Sigstore bundle v0.3, one signature, hint {short(case.bundle.keyid)}" + (
-        f"; {case.bundle.log_entries} log entries or time stamps, on which nothing rests"
-        if case.bundle.log_entries
-        else ""
-    )
+    who = "" if case.bundle.identity is None else f", certificate of {case.bundle.identity.san}"
+    return f"Sigstore bundle v0.3, one signature, hint {short(case.bundle.keyid)}{who}"
 
 
 def signature(case: Case) -> str:
@@ -55,14 +55,55 @@ def signature(case: Case) -> str:
     Raises:
         Refusal: when it does not fit.
     """
-    trusted = case.trust.of(case.bundle.keyid) if case.trust else ()
-    key = trusted[0].public if trusted else case.carried[case.bundle.keyid]
+    key = key_of(case, case.bundle)
     try:
         dsse.verify(case.bundle.envelope, [key])
     except Refusal as problem:
         raise Refusal("the signature does not fit the statement and the key") from problem
-    whose = "" if trusted else " (checked with the key in the package, which anybody could have put there)"
+    if case.bundle.identity is not None:
+        return f"{public_keys.algorithm(key)} by the key of the certificate"
+    own = case.trust is not None and case.trust.public(case.bundle.keyid) is not None
+    whose = "" if own else " (checked with the key in the package, which anybody could have put there)"
     return f"{public_keys.algorithm(key)} by key {short(case.bundle.keyid)}{whose}"
+
+
+def key_of(case: Case, found: bundle.Bundle) -> PublicKey:
+    """The key that a signature has to fit: the certificate's, the reader's copy, else the package's."""
+    if found.certified is not None:
+        return found.certified
+    own = case.trust.public(found.keyid) if case.trust else None
+    return own or case.carried[found.keyid]
+
+
+def signer_identity(case: Case) -> str:
+    """The certificate of an identity was genuine when it signed, by the Sigstore root that the reader pins.
+
+    Raises:
+        Refusal: UNTRUSTED.
+        Unavailable: the extra that checks it is missing.
+        NotRequired: a key signed.
+    """
+    if case.bundle.identity is None:
+        raise NotRequired("a key signed, no certificate")
+    case.signed_at = identified(case, case.bundle)
+    identified(case, case.test_result)
+    who = case.bundle.identity
+    return f"{who.san}, by {who.issuer}, signed {case.signed_at:%Y-%m-%d %H:%M} UTC"
+
+
+def identified(case: Case, found: bundle.Bundle) -> datetime:
+    """When the identity of a bundle signed, checked against the pinned root.
+
+    Raises:
+        Refusal: UNTRUSTED.
+        Unavailable: the extra is missing.
+    """
+    if case.trust is None or case.trust.sigstore is None:
+        raise Refusal(
+            "UNTRUSTED: the policy pins no Sigstore root, so nobody says that the certificate is genuine",
+            ExitCode.UNTRUSTED,
+        )
+    return keyless.verify(found, case.trust.sigstore)
 
 
 def statement_format(case: Case) -> str:
@@ -137,7 +178,8 @@ def revocation(case: Case) -> str:
     """The reader's policy does not revoke the key.
 
     Without a time stamp of somebody else nobody knows when a signature was made: whoever holds a stolen
-    key can write any date. So a revoked key counts for nothing, also for earlier runs.
+    key can write any date. So a revoked key counts for nothing, also for earlier runs, unless an authority of
+    the pinned root saw the signature before the key was revoked.
 
     Raises:
         Refusal: STALE.
@@ -146,6 +188,8 @@ def revocation(case: Case) -> str:
     if case.trust is None or case.trust.kind == "key":
         raise NotRequired("no policy with revocations was given")
     entry = case.trust.revocation(case.bundle.keyid)
+    if entry is not None and case.signed_at is not None and case.signed_at < entry.invalid_since:
+        return f"revoked since {entry.invalid_since:%Y-%m-%d}, signed before, by the time stamp"
     if entry is not None:
         why = f": {entry.reason}" if entry.reason else ""
         raise Refusal(

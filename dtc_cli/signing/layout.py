@@ -11,6 +11,9 @@ EVIDENCE, EXPORTS, ATTESTATIONS, KEYS = "evidence/", "exports/", "attestations/"
 
 TEST_RESULT = "attestations/test-result.sigstore.json"
 
+PROOF = "attestations/registry.tlog-proof"
+"""Proof of the register that it holds the run; added later."""
+
 RUN = "evidence/run.json"
 MATRIX = "evidence/matrix.jsonl"
 VERDICTS = "evidence/requirements.json"

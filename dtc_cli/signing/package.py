@@ -11,20 +11,18 @@ from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
 from dtc_cli.signing import (
     archive,
-    bundle,
-    dsse,
     evidence,
     judgement,
     layout,
-    public_keys,
     sbom,
+    seal,
     statement,
     strict_json,
     test_result,
 )
-from dtc_cli.signing.dsse import Signer
 from dtc_cli.signing.reader import MappedFiles
 from dtc_cli.signing.refusal import Refusal
+from dtc_cli.signing.seal import Sealer
 
 SUFFIX = ".dtcpack.tar.gz"
 SLUG_LENGTH = 40
@@ -38,7 +36,7 @@ COPIED = {
 }
 
 
-def build(run: Path, out: Path, exports: Mapping[str, bytes], key: Signer) -> Path:
+def build(run: Path, out: Path, exports: Mapping[str, bytes], key: Sealer) -> Path:
     """Write `dtc-<target>-<runId>.dtcpack.tar.gz` into the folder `out` and return its path.
 
     The same run, exports and key give the same files; only an ECDSA signature differs from time to time.
@@ -115,7 +113,7 @@ def collect(run: Path, exports: Mapping[str, bytes]) -> tuple[dict[str, archive.
 
 
 def sign(
-    contents: Mapping[str, archive.Content], facts: evidence.Evidence, key: Signer
+    contents: Mapping[str, archive.Content], facts: evidence.Evidence, key: Sealer
 ) -> dict[str, archive.Content]:
     """The files with their closed list, the signed statement about it, and the public key for convenience."""
     files = MappedFiles(contents)
@@ -125,9 +123,9 @@ def sign(
     return {
         **contents,
         layout.SUMS: sums,
-        layout.TEST_RESULT: bundle.render(dsse.sign(summary, statement.PAYLOAD_TYPE, key)),
-        layout.RUN_BUNDLE: bundle.render(dsse.sign(payload, statement.PAYLOAD_TYPE, key)),
-        f"{layout.KEYS}{key.keyid}.pub": public_keys.to_pem(key.public),
+        layout.TEST_RESULT: seal.seal(summary, key),
+        layout.RUN_BUNDLE: seal.seal(payload, key),
+        **seal.copies(key),
     }
 
 

@@ -63,7 +63,7 @@ def accept(data: bytes, current: Trust | None, roots: Iterable[PublicKey] = ()) 
         if not current.roots:
             raise Refusal("the policy at hand names no roots, so nobody can publish its next version")
         revoked = {entry.keyid for entry in current.revoked}
-        keys = tuple(key.public for key in current.roots if key.keyid not in revoked)
+        keys = tuple(key.public for key in current.roots if key.public and key.keyid not in revoked)
         threshold = current.root_threshold
     try:
         dsse.verify(envelope, keys, threshold)

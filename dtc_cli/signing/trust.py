@@ -10,7 +10,10 @@ import msgspec
 from dtc_cli.core import catalogue
 from dtc_cli.core.model import Level
 from dtc_cli.errors import DtcError
-from dtc_cli.signing import public_keys, statement, strict_json
+from dtc_cli.signing import note, pinned, public_keys, statement, strict_json
+from dtc_cli.signing.identity import Identity
+from dtc_cli.signing.note import Verifier
+from dtc_cli.signing.pinned import Root
 from dtc_cli.signing.public_keys import PublicKey, UnusableKeyError
 from dtc_cli.signing.refusal import Refusal
 
@@ -21,10 +24,13 @@ RUN_ROLES = ("vendor", "lab", "auditor")
 
 
 class TrustedKey(msgspec.Struct, frozen=True, kw_only=True):
-    """A key that the reader believes in one role, within a time."""
+    """A key, or an identity of Sigstore, that the reader believes in one role, within a time."""
 
     keyid: str
-    public: PublicKey
+    public: PublicKey | None
+    """None for an identity: its key is in each certificate."""
+    name: str = ""
+    """The name of an identity."""
     role: str
     org: str
     valid_from: datetime | None = None
@@ -39,6 +45,12 @@ class Need(msgspec.Struct, frozen=True, kw_only=True):
     auditors: int = 1
     sample: int | None = None
     """Least share of vectors in percent that an audit ran again; None: the usual one."""
+    timestamp: bool = False
+    """Whether somebody else must have seen the signature at a time."""
+    logged: bool = False
+    """Whether a public log must hold the signature."""
+    registered: bool = False
+    """Whether the register must hold the run."""
 
 
 class Revocation(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +80,14 @@ class Trust(msgspec.Struct, frozen=True, kw_only=True):
     root_threshold: int = 1
     version: int = 1
     expires: datetime | None = None
+    sigstore: Root | None = None
+    """The Sigstore root that the reader pins."""
+    log: Verifier | None = None
+    """The key of the register's log."""
+
+    def public(self, keyid: str) -> PublicKey | None:
+        """The reader's own copy of a key, None when the policy has none."""
+        return next((key.public for key in self.of(keyid)), None)
 
     def of(self, keyid: str) -> tuple[TrustedKey, ...]:
         """The entries of a key, one per role."""
@@ -117,7 +137,14 @@ def parse(data: bytes, source: str) -> Trust:
     return Trust(
         source=source,
         kind="policy",
-        keys=tuple(_key(role, entry) for role, group in value["roles"].items() for entry in group["keys"]),
+        keys=tuple(
+            each
+            for role, group in value["roles"].items()
+            for each in (
+                *(_key(role, entry) for entry in group["keys"]),
+                *(_identity(role, entry) for entry in group.get("identities", ())),
+            )
+        ),
         thresholds={role: group.get("threshold", 1) for role, group in value["roles"].items()},
         needs={Level(name): _need(entry) for name, entry in value.get("levels", {}).items()},
         max_age_days=value.get("maxAgeDays", MAX_AGE_DAYS),
@@ -135,6 +162,8 @@ def parse(data: bytes, source: str) -> Trust:
         root_threshold=value.get("roots", {}).get("threshold", 1),
         version=value["version"],
         expires=_instant(value.get("expires")),
+        sigstore=None if "sigstore" not in value else pinned.read(value["sigstore"]),
+        log=None if "log" not in value else note.verifier(value["log"]),
     )
 
 
@@ -171,12 +200,27 @@ def _key(role: str, entry: dict[str, Any]) -> TrustedKey:
     )
 
 
+def _identity(role: str, entry: dict[str, Any]) -> TrustedKey:
+    return TrustedKey(
+        keyid=Identity(entry["san"], entry["issuer"]).id,
+        public=None,
+        name=entry["san"],
+        role=role,
+        org=entry["org"],
+        valid_from=_instant(entry.get("validFrom")),
+        valid_until=_instant(entry.get("validUntil")),
+    )
+
+
 def _need(entry: dict[str, Any]) -> Need:
     return Need(
         require=tuple(entry.get("require", ())),
         distinct_org=entry.get("distinctOrg", False),
         auditors=entry.get("auditors", 1),
         sample=entry.get("sample"),
+        timestamp=entry.get("timestamp", False),
+        logged=entry.get("logged", False),
+        registered=entry.get("registered", False),
     )
 
 

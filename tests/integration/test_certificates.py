@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,12 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from dtc_cli.app import main
 from dtc_cli.core.model import Level, Outcome
-from dtc_cli.registry import badge, entry, jws, log
-from dtc_cli.signing import public_keys
+from dtc_cli.errors import DtcError
+from dtc_cli.exit_codes import ExitCode
+from dtc_cli.registry import badge, entry, jws, log, reading
+from dtc_cli.registry import office as registry_office
+from dtc_cli.signing import keys as signing_keys
+from dtc_cli.signing import layout, note, public_keys, trust
 from tests.support import beside, packages, runs
 from tests.support.beside import BUSAN
 
@@ -98,13 +103,18 @@ def test_a_certificate_lives_and_dies(office: Office) -> None:
     assert office.shown(certificate, 0) == office.shown(picture, 0) == "valid"
     assert "nobody can tell" in office.show(certificate, 7)
     assert office.json("certificate", "show", certificate, code=4)["state"].startswith("UNTRUSTED")
-    change = ("certificate", "suspend", office.registry, identifier, "--reason", "recheck overdue")
+    change = ("certificate", "suspend", office.registry, identifier, "--reason", "under inquiry")
     assert office(*change)[0] == 0
-    assert office.shown(picture, 5) == "suspended: recheck overdue"
+    assert office.shown(picture, 5) == "suspended: under inquiry"
     assert office(*change)[0] == 5
     assert office(*change, "--lift")[0] == 0
     assert office.shown(picture, 0) == "valid"
-    newer = office.package("newer", finished=NOW, number=2)
+    loose = office.package("loose", finished=NOW, number=3)
+    assert (
+        office("certificate", "recheck", office.registry, identifier, loose, "--policy", office.policy)[0]
+        == 5
+    )
+    newer = office.package("newer", finished=NOW, number=2, previousRun=beside.sums(package), sequence=1)
     again = ("certificate", "recheck", office.registry, identifier, newer, "--policy", office.policy)
     assert office(*again)[0] == 0
     renewed = office.json(
@@ -292,6 +302,76 @@ def test_a_proof_stands_alone(office: Office) -> None:
     written.write_text("nonsense")
     assert office(*check, written)[0] == 3
     assert office("registry", "prove", office.registry, 99)[0] == 2
+
+
+def test_a_missed_recheck_suspends_and_the_next_one_lifts(office: Office) -> None:
+    """The body runs `suspend --overdue` every day; nobody has to remember a certificate."""
+    first = office.package(finished=NOW - timedelta(days=91))
+    identifier, place = office.issue(first)
+    overdue = ("certificate", "suspend", office.registry, "--overdue")
+    assert office.json(*overdue)["suspended"] == []
+    keys = [signing_keys.load(name) for name in ("log", "registry")]
+    late = NOW + timedelta(days=2)
+    made = registry_office.suspend_overdue(office.registry, registry_office.Keys(*keys), late)
+    assert [(each.type, each.certificate) for each in made] == [("suspend", identifier)]
+    assert office.shown(place / "badge.svg", 5) == "suspended: recheck overdue"
+    newer = office.package("newer", finished=NOW, number=2, previousRun=beside.sums(first), mode="recheck")
+    again = ("certificate", "recheck", office.registry, identifier, newer, "--policy", office.policy)
+    assert office(*again)[0] == 0
+    assert office.shown(place / "badge.svg", 0) == "valid"
+    assert office("certificate", "suspend", office.registry)[0] == 2
+    assert office(*overdue, "--lift")[0] == 2
+
+
+def test_a_folder_that_a_forger_put_together_does_not_hide_a_revocation(office: Office) -> None:
+    """An old copy of the register, or one with a log of the forger's own, has no new word of the body."""
+    identifier, place = office.issue(office.package(finished=NOW - timedelta(days=20)))
+    old = shutil.copytree(office.registry, office.folder / "old")
+    assert office("certificate", "revoke", office.registry, identifier, "--reason", "withdrawn")[0] == 0
+    data, policy = (place / "badge.svg").read_bytes(), trust.load(office.body)
+    for days, code in ((1, ExitCode.OK), (93, ExitCode.STALE)):
+        found = reading.examine(data, policy, old, None, NOW + timedelta(days=days))
+        # A month after its last word an old copy still counts; nobody without a network can know better.
+        assert found["exitCode"] == code, found
+    shutil.copytree(office.registry / "statuslist", old / "statuslist", dirs_exist_ok=True)
+    with pytest.raises(DtcError) as caught:
+        reading.examine(data, policy, old, None, NOW + timedelta(days=1))
+    assert caught.value.exit_code is ExitCode.INTEGRITY
+
+
+def test_a_recheck_counts_only_by_a_log_that_the_reader_knows(office: Office) -> None:
+    first = office.package(finished=NOW - timedelta(days=60))
+    identifier, place = office.issue(first)
+    newer = office.package("newer", finished=NOW, number=2, previousRun=beside.sums(first))
+    again = ("certificate", "recheck", office.registry, identifier, newer, "--policy", office.policy)
+    assert office(*again)[0] == 0
+    data, policy, then = (place / "badge.svg").read_bytes(), trust.load(office.body), NOW + timedelta(days=50)
+    assert reading.examine(data, policy, office.registry, None, then)["exitCode"] == ExitCode.UNTRUSTED
+    known = note.verifier(office.log_key)
+    assert reading.examine(data, policy, office.registry, known, then)["exitCode"] == ExitCode.OK
+
+
+def replaced(contents: dict[str, bytes], data: bytes) -> None:
+    contents[layout.PROOF] = data
+
+
+def test_a_package_carries_the_proof_that_it_is_registered(office: Office, tmp_path: Path) -> None:
+    package = office.package()
+    added = office.json("registry", "add", office.registry, package, "--policy", office.policy)["entry"]
+    prove = ("registry", "prove", office.registry, str(added), "--package", package)
+    assert office(*prove)[0] == 0
+    levels = {"silver": {"registered": True}}
+    asked = beside.policy(tmp_path, BUSAN, log=office.log_key, levels=levels)
+    assert packages.check(package, asked, now=NOW).exit_code is ExitCode.OK
+    bare = office.package("bare", number=2)
+    result = packages.check(bare, asked, now=NOW)
+    assert (result.exit_code, packages.failing(result)) == (ExitCode.UNTRUSTED, ["registry.inclusion"])
+    # The proof of one package does not serve another, and no bit of it may change.
+    proof = packages.unpack(package)[layout.PROOF]
+    for data in (proof, proof[:-9] + b"A" + proof[-8:], b""):
+        original = bare if data == proof else package
+        moved = packages.changed(original, tmp_path, partial(replaced, data=data))
+        assert packages.check(moved, asked, now=NOW).exit_code is ExitCode.INTEGRITY
 
 
 def test_overdue_rechecks_are_told(office: Office) -> None:

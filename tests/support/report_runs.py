@@ -9,6 +9,8 @@ import msgspec
 
 from dtc_cli.core.canonical import canonical_json, sha256_hex
 from dtc_cli.core.model import Finding, Level, MatrixLine, Outcome, Requirement, Strength, Vector
+from dtc_cli.core.report import Report
+from dtc_cli.core.report.model import Case, Row
 
 RUN_ID = "0190a1b2-0000-7000-8000-000000000001"
 
@@ -291,4 +293,30 @@ def ordinary(folder: Path, **facts: Any) -> Path:
             },
             **facts,
         },
+    )
+
+
+def row(report: Report, identifier: str) -> Row:
+    """The row of a requirement."""
+    return next(row for row in report.requirements if row.id == identifier)
+
+
+def case(report: Report, identifier: str) -> Case:
+    """The case of a vector."""
+    return next(case for case in report.cases if case.vector == identifier)
+
+
+def large(path: Path, each: int) -> Path:
+    """A run of 340 requirements with so many vectors each, an exchange each, one in a thousand failed."""
+    requirements = [requirement(f"DTC-P1-{number:03}") for number in range(340)]
+    names = [f"{entry.id}/case-{number:03}" for entry in requirements for number in range(each)]
+    return make(
+        path,
+        requirements=requirements,
+        vectors=[vector(name) for name in names],
+        lines=[
+            line(name, Outcome.FAILED if place % 1000 == 0 else Outcome.PASSED, events=(place, place))
+            for place, name in enumerate(names)
+        ],
+        events=[http(place, name, received=b'{"a":1}') for place, name in enumerate(names)],
     )

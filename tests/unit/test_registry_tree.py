@@ -10,10 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pymerkle import InmemoryTree  # type: ignore[import-untyped]
 
-from dtc_cli.registry import note, tiles, tree
-from dtc_cli.registry.note import Checkpoint
+from dtc_cli.registry import tiles
+from dtc_cli.signing import note, tree
 from dtc_cli.signing.keys import Key
 from dtc_cli.signing.merkle import MerkleTree
+from dtc_cli.signing.note import Checkpoint
 from dtc_cli.signing.refusal import Refusal
 
 SIZES = st.integers(1, 70)

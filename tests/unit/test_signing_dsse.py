@@ -165,13 +165,20 @@ def test_a_bundle_is_read_back() -> None:
     read = bundle.parse(json.dumps(good()).encode(), "it")
     assert read.keyid == key().keyid
     assert read.envelope.payload == b"{}"
-    assert read.log_entries == 0
+    assert (read.entries, read.stamps, read.identity) == ((), (), None)
 
 
-def test_carried_log_entries_are_counted_and_no_more() -> None:
+def test_carried_log_entries_and_stamps_are_read() -> None:
     value = spoil(good(), "verificationMaterial.tlogEntries", [{"logIndex": "1"}])
-    value = spoil(value, "verificationMaterial.timestampVerificationData", {"rfc3161Timestamps": [{}]})
-    assert bundle.parse(json.dumps(value).encode(), "it").log_entries == 2
+    value = spoil(
+        value,
+        "verificationMaterial.timestampVerificationData",
+        {"rfc3161Timestamps": [{"signedTimestamp": "AA=="}]},
+    )
+    read = bundle.parse(json.dumps(value).encode(), "it")
+    assert (read.entries, read.stamps) == (({"logIndex": "1"},), (b"\0",))
+    more = bundle.parse(bundle.extended(read, [{"logIndex": "2"}], [b"\1"]), "it")
+    assert (len(more.entries), more.stamps, more.envelope) == (2, (b"\0", b"\1"), read.envelope)
 
 
 SPOILT: list[tuple[str, Any]] = [
