@@ -58,6 +58,7 @@ def vsa(
     from dtc_cli import __version__
     from dtc_cli.commands.audit import sound
     from dtc_cli.core.canonical import sha256_hex
+    from dtc_cli.registry.rendered import rendered
     from dtc_cli.signing import attestation, layout
     from dtc_cli.signing import policy as policies
     from dtc_cli.signing import vsa as summaries
@@ -69,7 +70,7 @@ def vsa(
     policies.read(policy)
     sound(package, None)
     attestation.writable(out or package)
-    result = verify(package, policy, wanted, ask_registry=False)
+    result = verify(package, policy, wanted, ask_registry=False, render=rendered)
     if result.exit_code in (ExitCode.INTEGRITY, ExitCode.CANNOT_DECIDE):
         raise typer.Exit(
             _told(result.exit_code, None, out or package, [c.reason for c in result.checks if c.code], json)

@@ -11,6 +11,8 @@ from dtc_cli.commands.options import level as level_named
 from dtc_cli.errors import DtcError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from dtc_cli.signing.verify import VerifyResult
 
 HELP = """Check a signed package: is it unchanged, who signed it, and does its evidence bear out its verdict?
@@ -52,6 +54,9 @@ def verify(
     replay: Annotated[
         bool, typer.Option("--replay", help="Judge the recorded exchanges again with the own suites.")
     ] = False,
+    reports: Annotated[
+        bool, typer.Option("--reports", help="Make the reports in the package anew and compare them.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """See HELP."""
@@ -68,6 +73,7 @@ def verify(
         nonce,
         target=target,
         rejudge=rejudge if replay else None,
+        render=_rendered if reports or replay else None,
     )
     if json:
         console.emit_json(result.as_dict())
@@ -78,6 +84,12 @@ def verify(
 
 
 verify.__doc__ = HELP
+
+
+def _rendered(folder: Path, names: "Sequence[str]") -> dict[str, bytes]:
+    from dtc_cli.registry.rendered import rendered
+
+    return rendered(folder, names)
 
 
 def rejudge(folder: Path) -> str:

@@ -18,6 +18,7 @@ from dtc_cli.exit_codes import ExitCode
 from dtc_cli.registry import badge, credential, entry, jws, log
 from dtc_cli.registry.entry import Certificate, Entry, Kind, Register
 from dtc_cli.registry.log import About, Log
+from dtc_cli.registry.rendered import rendered
 from dtc_cli.signing import note, statement
 from dtc_cli.signing.attestation import refused
 from dtc_cli.signing.dsse import Signer
@@ -231,7 +232,7 @@ def _status_lists(folder: Path, found: Log, key: Signer) -> None:
 
 
 def _authentic(package: Path, policy: Path) -> tuple[VerifyResult, Evidence]:
-    result = verify(package, policy, ask_registry=False)
+    result = verify(package, policy, ask_registry=False, render=rendered)
     if not result.authentic:
         first = next(
             (check for check in result.checks if check.code is not None and check.authenticity), None
@@ -252,7 +253,7 @@ def _authentic(package: Path, policy: Path) -> tuple[VerifyResult, Evidence]:
 
 
 def _conformant(package: Path, policy: Path, level: Level) -> tuple[VerifyResult, Evidence]:
-    result = verify(package, policy, level)
+    result = verify(package, policy, level, render=rendered)
     if result.exit_code is not ExitCode.OK:
         first = next(check for check in result.checks if check.code is result.exit_code)
         raise DtcError(

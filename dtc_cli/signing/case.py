@@ -17,6 +17,7 @@ from dtc_cli.signing.trust import Trust, TrustedKey
 if TYPE_CHECKING:
     from dtc_cli.signing.check_beside import Said
     from dtc_cli.signing.check_events import Log
+    from dtc_cli.signing.check_exports import Render
     from dtc_cli.signing.check_replay import Rejudge
 
 
@@ -58,6 +59,7 @@ class Case:
         target: str | None,
         now: datetime,
         rejudge: "Rejudge | None" = None,
+        render: "Render | None" = None,
         ask_registry: bool = True,
     ) -> None:
         self.path = path
@@ -69,6 +71,7 @@ class Case:
         self.asked_target = target
         self.now = now
         self.rejudge = rejudge
+        self.render = render
         self.ask_registry = ask_registry
 
     @property

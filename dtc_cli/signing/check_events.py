@@ -1,6 +1,7 @@
 """Checks of the recorded exchanges: an unbroken chain, tied to the matrix, with every body at hand."""
 
-from typing import Annotated
+from datetime import timedelta
+from typing import Annotated, Any
 
 import msgspec
 
@@ -8,13 +9,15 @@ from dtc_cli.core.canonical import canonical_json
 from dtc_cli.core.chain import SpanDigest, genesis, link
 from dtc_cli.core.model import MatrixLine
 from dtc_cli.exit_codes import ExitCode
-from dtc_cli.signing import evidence, layout, strict_json
+from dtc_cli.signing import evidence, layout, statement, strict_json
 from dtc_cli.signing.case import Case
 from dtc_cli.signing.evidence import Hex, Whole
 from dtc_cli.signing.refusal import Refusal
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**53 - 1)]
 NO_EVENTS = (0, -1)
+AROUND = timedelta(minutes=5)
+"""A preflight before the run, and a clock that is set a little, are no cheat."""
 
 
 class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
@@ -30,6 +33,10 @@ class Event(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
     status: Whole | None = None
     req_digest: Hex | None = None
     resp_digest: Hex | None = None
+    t_utc: str | None = None
+    tls_spki: str | None = None
+    target: dict[str, Any] | None = None
+    """Whom the run spoke to, in the note that a run begins with."""
 
 
 class Log(msgspec.Struct):
@@ -39,6 +46,13 @@ class Log(msgspec.Struct):
     head: str
     bodies: set[str]
     spans: dict[str, SpanDigest]
+    first: str = ""
+    last: str = ""
+    """Wall clock of the earliest and latest event, as text."""
+    spoken_to: set[str] = msgspec.field(default_factory=set)
+    """Base addresses in the notes of the run."""
+    tls_keys: set[str] = msgspec.field(default_factory=set)
+    """TLS keys that the judged address showed."""
 
 
 def chain(case: Case) -> str:
@@ -78,6 +92,26 @@ def ties(case: Case) -> str:
     return f"{len(case.log.spans)} vectors bound to their exchanges"
 
 
+def story(case: Case) -> str:
+    """The exchanges were with the address, in the time and with the TLS key that the run claims.
+
+    Raises:
+        Refusal: naming what the events say instead.
+    """
+    run, log = case.evidence.run, case.log
+    others = sorted(log.spoken_to - {run.target.base_url})
+    if others:
+        raise Refusal(f"the run claims {run.target.base_url}, its events spoke to {others[0]}")
+    if log.first:
+        began, ended = statement.instant(run.started_at), statement.instant(run.finished_at)
+        if statement.instant(log.first) < began - AROUND or statement.instant(log.last) > ended + AROUND:
+            raise Refusal(f"events are from {log.first} to {log.last}, outside of the run's own times")
+    claimed = set(run.target.fingerprint.tls_spki)
+    if claimed and log.tls_keys and not claimed & log.tls_keys:
+        raise Refusal("no event shows a TLS key that the run claims for its target")
+    return f"{len(log.tls_keys)} TLS keys and the times of the events are those of the run"
+
+
 def bodies(case: Case) -> str:
     """Every body that an event names is in the package, under its own digest.
 
@@ -114,4 +148,16 @@ def _read(case: Case, start: str) -> Log:
         log.head = link(line)
         log.count += 1
         last_time = event.t_mono_us
+        _told(log, event, case.evidence.run.target.base_url)
     return log
+
+
+def _told(log: Log, event: Event, base: str | None) -> None:
+    """Note what an event says of whom and when."""
+    if event.t_utc:
+        log.first = min(log.first or event.t_utc, event.t_utc)
+        log.last = max(log.last, event.t_utc)
+    if event.kind == "note" and event.target is not None and event.target.get("baseUrl"):
+        log.spoken_to.add(str(event.target["baseUrl"]))
+    if event.tls_spki and base and (event.url or "").startswith(base):
+        log.tls_keys.add(event.tls_spki)

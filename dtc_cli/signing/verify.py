@@ -16,6 +16,7 @@ from dtc_cli.signing import (
     check_beside,
     check_events,
     check_evidence,
+    check_exports,
     check_files,
     check_level,
     check_replay,
@@ -60,6 +61,7 @@ STEPS = (
     Step(name="skips.justified", run=check_evidence.skips_justified, needs=(READ,), authenticity=False),
     Step(name="events.chain", run=check_events.chain, needs=(READ, SIGNED)),
     Step(name="events.matrix", run=check_events.ties, needs=("events.chain",)),
+    Step(name="events.story", run=check_events.story, needs=("events.chain",)),
     Step(name="events.bodies", run=check_events.bodies, needs=("events.chain",), authenticity=False),
     Step(
         name="evidence.replay",
@@ -67,6 +69,7 @@ STEPS = (
         needs=("events.matrix", "events.bodies"),
         authenticity=False,
     ),
+    Step(name="exports.match", run=check_exports.exports_match, needs=("package.digests", READ)),
     Step(name="beside.statements", run=check_beside.statements, needs=(READ, SIGNED)),
     Step(name="time.clock", run=check_level.clock, needs=(SIGNED,)),
     Step(name="time.freshness", run=check_level.freshness, needs=(SIGNED,), authenticity=False),
@@ -141,6 +144,7 @@ def verify(
     target: str | None = None,
     ask_registry: bool = True,
     rejudge: check_replay.Rejudge | None = None,
+    render: check_exports.Render | None = None,
     now: datetime | None = None,
     catalogue: Catalogue | None = None,
 ) -> VerifyResult:
@@ -155,6 +159,7 @@ def verify(
         ask_registry: whether a verdict of the registry counts that the policy asks for; the registry itself
             leaves it out.
         rejudge: judges the recorded exchanges again (`--replay`); None: the verdicts are taken as recorded.
+        render: makes the reports anew (`--reports`); None: those in the package are not looked at.
         now: the present instant, for tests; the system's clock otherwise.
         catalogue: the standard to recompute the closed world from; the installed one otherwise.
 
@@ -172,6 +177,7 @@ def verify(
             target=target,
             now=now or datetime.now(UTC),
             rejudge=rejudge,
+            render=render,
             ask_registry=ask_registry,
         )
         made = checks.run(STEPS, case)
