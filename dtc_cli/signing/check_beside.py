@@ -12,7 +12,7 @@ from dtc_cli.signing.case import Case
 from dtc_cli.signing.check_level import AHEAD, AUDITED
 from dtc_cli.signing.check_signer import identified, key_of, short
 from dtc_cli.signing.refusal import NotRequired, Refusal
-from dtc_cli.signing.trust import TrustedKey
+from dtc_cli.signing.trust import TrustedKey, alike
 from dtc_cli.signing.vsa import Summary
 
 AUDITORS = {Level.GOLD: 1, Level.PLATINUM: 2}  # D-07; EVIDENCE 3, 15
@@ -87,10 +87,10 @@ def audited(case: Case) -> str:
             )
         elif said.rerun.percent < percent:
             doubts.append(f"{entry.org} ran {said.rerun.percent} % again, {percent} % are asked for")
-        elif entry.org in {signer.org for signer in case.signer}:
+        elif alike(entry.org) in {alike(signer.org) for signer in case.signer}:
             doubts.append(f"{entry.org} made the run itself")
         else:
-            endorsing[entry.org] = keyid
+            endorsing.setdefault(alike(entry.org), entry.org)
     if len(endorsing) < least:
         why = f"; {doubts[0]}" if doubts else ""
         met = f"the requirements of {level} are met, but " if level in AUDITED else ""
@@ -98,7 +98,7 @@ def audited(case: Case) -> str:
         raise Refusal(f"{met}{has}: an audit has to stand beside the run{why}", ExitCode.UNTRUSTED)
     if not least and not endorsing:
         raise NotRequired(f"{level} may be self-assessed, and is")
-    case.auditors = tuple(sorted(endorsing))
+    case.auditors = tuple(sorted(endorsing.values()))
     return f"endorsed by {', '.join(case.auditors)}"
 
 

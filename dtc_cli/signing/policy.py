@@ -148,6 +148,11 @@ def _of_the_file(policy: Trust, now: datetime) -> Iterator[str]:
 def _of_keys(policy: Trust, now: datetime) -> Iterator[str]:
     if not policy.keys:
         yield "it trusts no key"
+    names: dict[str, str] = {}
+    for key in policy.keys:
+        other = names.setdefault(trust.alike(key.org), key.org)
+        if other != key.org:
+            yield f"{other!a} and {key.org!a} look alike and count as one organisation"
     for key in policy.keys:
         who = f"{key.role} key {key.keyid[:16]} of {key.org}"
         if policy.revocation(key.keyid) is not None:
@@ -171,7 +176,7 @@ def _of_roles(policy: Trust) -> Iterator[str]:
         for role in need.require:
             if not any(key.role == role for key in good):
                 yield f"{level.value} asks for {role}, and no {role} key is trusted"
-        orgs = {key.org for key in good if key.role == "auditor"}
+        orgs = {trust.alike(key.org) for key in good if key.role == "auditor"}
         if "auditor" in need.require and 0 < len(orgs) < need.auditors:
             yield f"{level.value} asks for auditors of {need.auditors} organisations, {len(orgs)} known"
 

@@ -1,5 +1,6 @@
 """Whom the reader of a package believes: one public key, or a policy file; no package can add to it."""
 
+import unicodedata
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -19,8 +20,24 @@ from dtc_cli.signing.refusal import Refusal
 
 MAX_BYTES = 1024 * 1024
 MAX_AGE_DAYS = 92  # a certificate is rechecked every quarter (P4 8.4)
+DOUBLES = str.maketrans(
+    # Cyrillic, then Greek small letters that look like Latin ones.
+    "\u0430\u0435\u0456\u0458\u043e\u0440\u0441\u0443\u0445\u0455\u0501\u051b\u051d\u04bb"
+    "\u03b1\u03bf\u03c1\u03bd\u03b9\u03ba\u03c5",
+    "aeijopcyxsdqwhaopviku",
+)
 RUN_ROLES = ("vendor", "lab", "auditor")
 """Who may sign a run. A certification body decides about runs, it does not make them."""
+
+
+def alike(org: str) -> str:
+    """The name of an organisation as the eye reads it: no case, no blanks, Latin letters for their doubles.
+
+    Two names that are alike count as one organisation, so that nobody audits himself under a foreign letter.
+    """
+    plain = unicodedata.normalize("NFKC", org).casefold().translate(DOUBLES)
+    bare = unicodedata.normalize("NFKD", plain)
+    return "".join(letter for letter in bare if letter.isalnum())
 
 
 class TrustedKey(msgspec.Struct, frozen=True, kw_only=True):

@@ -79,7 +79,7 @@ def make(
     start = chain.genesis(
         run["nonce"], run["runId"], run["standard"]["catalogueDigest"], run["profile"]["digest"]
     )
-    log = _Log(folder, start, number)
+    log = _Log(folder, start, number, _text(finished - timedelta(seconds=19)))
     with (folder / "matrix.jsonl").open("wb") as matrix:
         for vector in world.vectors:
             if vector.id in drop:
@@ -96,7 +96,7 @@ def make(
                 outcome=outcome,
                 justification=None if outcome in REASONLESS else "a reason",
                 blocked_by=None,
-                started_at="2026-11-20T12:00:01Z",
+                started_at=_text(finished - timedelta(seconds=19)),
                 duration_ms=3,
                 attempts=(),
                 seed=run["seed"],
@@ -157,8 +157,8 @@ def _facts(catalogue: Catalogue, world: plan.Plan, number: int, finished: dateti
 class _Log:
     """An event log with one exchange per vector."""
 
-    def __init__(self, folder: Path, start: str, number: int) -> None:
-        self.head, self.count, self._number = start, 0, number
+    def __init__(self, folder: Path, start: str, number: int, at: str) -> None:
+        self.head, self.count, self._number, self._at = start, 0, number, at
         self._bodies = folder / "bodies"
         self._file = (folder / "events.jsonl").open("wb")
 
@@ -170,7 +170,7 @@ class _Log:
             "seq": self.count,
             "prev": self.head,
             "tMonoUs": self.count * 1000,
-            "tUtc": "2026-11-20T12:00:01.000001Z",
+            "tUtc": self._at,
             "vector": vector,
             "kind": "http",
             "method": "GET",
