@@ -7,87 +7,25 @@ import os
 import shutil
 import subprocess
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import jwt
 import pytest
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from dtc_cli.app import main
-from dtc_cli.core.model import Level, Outcome
-from dtc_cli.errors import DtcError
-from dtc_cli.exit_codes import ExitCode
-from dtc_cli.registry import badge, entry, jws, log, reading
-from dtc_cli.registry import office as registry_office
-from dtc_cli.signing import keys as signing_keys
-from dtc_cli.signing import layout, note, public_keys, trust
+from dtc_cli.core.model import Outcome
+from dtc_cli.registry import badge, entry, jws, log
+from dtc_cli.signing import public_keys
 from tests.support import beside, packages, runs
-from tests.support.beside import BUSAN
+from tests.support.office import NOW, Office
 
-NOW = datetime.now(UTC).replace(microsecond=0)
 JOSE = Path(os.environ.get("DTC_NODE_MODULES", "/nonexistent")) / "jose"
 VERIFY_WITH_JOSE = """
 import { importSPKI, jwtVerify } from "JOSE/dist/webapi/index.js"; const [token, pem] =
 process.argv.slice(2); const { payload, protectedHeader } = await jwtVerify(token, await importSPKI(pem,
 "ES256"), { typ: "vc+jwt" }); console.log(JSON.stringify([payload.name, protectedHeader.alg]));
 """
-
-
-class Office:
-    """A registry, its keys, and a reader's files."""
-
-    def __init__(self, folder: Path, capfd: pytest.CaptureFixture[str]) -> None:
-        self.folder, self._capfd = folder, capfd
-        self.registry, self.body = folder / "registry", folder / "body.pub"
-        for name, role in (("log", "log"), ("registry", "registry")):
-            assert self("keys", "generate", name, "--role", role, "--no-passphrase")[0] == 0
-        assert self("keys", "export-public", "registry", "--out", self.body)[0] == 0
-        catalogues = [packages.catalogue().digest]
-        self.policy = beside.policy(folder, BUSAN, catalogues=catalogues)
-        made = self.json(
-            "registry", "init", self.registry, "--name", "City Body", "--origin", "body.example/log",
-            "--issuer", "https://body.example",
-        )  # fmt: skip
-        self.log_key = made["logKey"]
-
-    def __call__(self, *arguments: object) -> tuple[int, str]:
-        code = main([str(each) for each in arguments])
-        done = self._capfd.readouterr()
-        return code, done.out + done.err
-
-    def json(self, *arguments: object, code: int = 0) -> Any:
-        found = main([*(str(each) for each in arguments), "--json"])
-        out = self._capfd.readouterr().out
-        assert found == code, out
-        return json.loads(out)
-
-    def package(
-        self, name: str = "run", *, finished: datetime = NOW - timedelta(hours=1), **more: Any
-    ) -> Path:
-        return packages.make(self.folder / name, finished=finished, level=Level.SILVER, **more)
-
-    def issue(self, package: Path, *more: str) -> tuple[str, Path]:
-        said = self.json(
-            "certificate",
-            "issue",
-            self.registry,
-            package,
-            "--policy",
-            self.policy,
-            "--level",
-            "silver",
-            *more,
-        )
-        return said["certificate"], Path(said["folder"])
-
-    def show(self, file: Path, code: int, *more: object) -> str:
-        found = self.json("certificate", "show", file, "--trust", self.body, *more, code=code)
-        return str(found.get("state") or found["error"]["why"])
-
-    def shown(self, file: Path, code: int) -> str:
-        return self.show(file, code, "--registry", self.registry)
 
 
 @pytest.fixture
@@ -302,76 +240,6 @@ def test_a_proof_stands_alone(office: Office) -> None:
     written.write_text("nonsense")
     assert office(*check, written)[0] == 3
     assert office("registry", "prove", office.registry, 99)[0] == 2
-
-
-def test_a_missed_recheck_suspends_and_the_next_one_lifts(office: Office) -> None:
-    """The body runs `suspend --overdue` every day; nobody has to remember a certificate."""
-    first = office.package(finished=NOW - timedelta(days=91))
-    identifier, place = office.issue(first)
-    overdue = ("certificate", "suspend", office.registry, "--overdue")
-    assert office.json(*overdue)["suspended"] == []
-    keys = [signing_keys.load(name) for name in ("log", "registry")]
-    late = NOW + timedelta(days=2)
-    made = registry_office.suspend_overdue(office.registry, registry_office.Keys(*keys), late)
-    assert [(each.type, each.certificate) for each in made] == [("suspend", identifier)]
-    assert office.shown(place / "badge.svg", 5) == "suspended: recheck overdue"
-    newer = office.package("newer", finished=NOW, number=2, previousRun=beside.sums(first), mode="recheck")
-    again = ("certificate", "recheck", office.registry, identifier, newer, "--policy", office.policy)
-    assert office(*again)[0] == 0
-    assert office.shown(place / "badge.svg", 0) == "valid"
-    assert office("certificate", "suspend", office.registry)[0] == 2
-    assert office(*overdue, "--lift")[0] == 2
-
-
-def test_a_folder_that_a_forger_put_together_does_not_hide_a_revocation(office: Office) -> None:
-    """An old copy of the register, or one with a log of the forger's own, has no new word of the body."""
-    identifier, place = office.issue(office.package(finished=NOW - timedelta(days=20)))
-    old = shutil.copytree(office.registry, office.folder / "old")
-    assert office("certificate", "revoke", office.registry, identifier, "--reason", "withdrawn")[0] == 0
-    data, policy = (place / "badge.svg").read_bytes(), trust.load(office.body)
-    for days, code in ((1, ExitCode.OK), (93, ExitCode.STALE)):
-        found = reading.examine(data, policy, old, None, NOW + timedelta(days=days))
-        # A month after its last word an old copy still counts; nobody without a network can know better.
-        assert found["exitCode"] == code, found
-    shutil.copytree(office.registry / "statuslist", old / "statuslist", dirs_exist_ok=True)
-    with pytest.raises(DtcError) as caught:
-        reading.examine(data, policy, old, None, NOW + timedelta(days=1))
-    assert caught.value.exit_code is ExitCode.INTEGRITY
-
-
-def test_a_recheck_counts_only_by_a_log_that_the_reader_knows(office: Office) -> None:
-    first = office.package(finished=NOW - timedelta(days=60))
-    identifier, place = office.issue(first)
-    newer = office.package("newer", finished=NOW, number=2, previousRun=beside.sums(first))
-    again = ("certificate", "recheck", office.registry, identifier, newer, "--policy", office.policy)
-    assert office(*again)[0] == 0
-    data, policy, then = (place / "badge.svg").read_bytes(), trust.load(office.body), NOW + timedelta(days=50)
-    assert reading.examine(data, policy, office.registry, None, then)["exitCode"] == ExitCode.UNTRUSTED
-    known = note.verifier(office.log_key)
-    assert reading.examine(data, policy, office.registry, known, then)["exitCode"] == ExitCode.OK
-
-
-def replaced(contents: dict[str, bytes], data: bytes) -> None:
-    contents[layout.PROOF] = data
-
-
-def test_a_package_carries_the_proof_that_it_is_registered(office: Office, tmp_path: Path) -> None:
-    package = office.package()
-    added = office.json("registry", "add", office.registry, package, "--policy", office.policy)["entry"]
-    prove = ("registry", "prove", office.registry, str(added), "--package", package)
-    assert office(*prove)[0] == 0
-    levels = {"silver": {"registered": True}}
-    asked = beside.policy(tmp_path, BUSAN, log=office.log_key, levels=levels)
-    assert packages.check(package, asked, now=NOW).exit_code is ExitCode.OK
-    bare = office.package("bare", number=2)
-    result = packages.check(bare, asked, now=NOW)
-    assert (result.exit_code, packages.failing(result)) == (ExitCode.UNTRUSTED, ["registry.inclusion"])
-    # The proof of one package does not serve another, and no bit of it may change.
-    proof = packages.unpack(package)[layout.PROOF]
-    for data in (proof, proof[:-9] + b"A" + proof[-8:], b""):
-        original = bare if data == proof else package
-        moved = packages.changed(original, tmp_path, partial(replaced, data=data))
-        assert packages.check(moved, asked, now=NOW).exit_code is ExitCode.INTEGRITY
 
 
 def test_overdue_rechecks_are_told(office: Office) -> None:
