@@ -80,7 +80,6 @@ def note(base: str, at: str) -> Callable[[Contents], object]:
         for event in events:
             event["tUtc"] = at
             event["tlsSpki"] = "a" * 64
-            event["url"] = f"{base}/cities"
 
     return cheating.rechained(edit)
 
@@ -95,7 +94,7 @@ def told(run: dict[str, Any], **members: Any) -> Callable[[Contents], object]:
     return change
 
 
-HERE = "https://twin.busan.example/v1"
+HERE = "https://twin.example/digital-twin-city/v1"
 DURING = (runs.FINISHED - timedelta(seconds=3)).isoformat().replace("+00:00", "Z")
 BEFORE = (runs.FINISHED - timedelta(days=40)).isoformat().replace("+00:00", "Z")
 STORIES: dict[str, tuple[str, str, dict[str, Any]]] = {
