@@ -29,6 +29,11 @@ class Result:
 Dtc = Callable[..., Result]
 
 
+@pytest.fixture(scope="module", autouse=True)
+def whole_runs_are_untraced(untraced: None) -> None:
+    """Each file here runs the program from end to end."""
+
+
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("home")
@@ -36,7 +41,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def environment(home: Path) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("TWIN_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("TWIN_", "COVERAGE_"))}
     return {**kept, "XDG_CONFIG_HOME": str(home), "NO_COLOR": "1", "COLUMNS": "110"}
 
 

@@ -24,6 +24,8 @@ from dtc_cli.harness.reference import running
 from dtc_cli.harness.suite import NOT_BY_DOCUMENT, Twin
 from suites.phase1.test_refused import CASES, first_failed
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 MUSTS = {
     entry.id for entry in load().requirements.values() if entry.phase == 1 and entry.strength is Strength.MUST
 }

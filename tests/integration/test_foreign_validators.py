@@ -17,6 +17,8 @@ from suites.phase1.test_refused import CASES, first_failed
 from tests.integration.test_faults_phase1 import DRIVER, MUSTS, NOW, Told
 from tests.support.defects_records import RECORDS, Defect
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 ALSO = {
     "holes may be open",
     "a confidence up to 100",

@@ -16,6 +16,8 @@ from tests.support.defects import Spoilt
 from tests.support.forked import judged
 from tests.support.relay import Relay, relayed
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 LEGAL = {
     "terse": "DTC-P2-025,DTC-P2-038",
     "talkative": "DTC-P2-027,DTC-P2-010",

@@ -13,6 +13,8 @@ from dtc_cli.paths import SPEC
 from tests.proofs.second_server import EXPECTED, target_text, word
 from tests.support.mock_document import MEDIA, document
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 
 @pytest.fixture(scope="module")
 def twin() -> Iterator[Path]:

@@ -14,6 +14,8 @@ from dtc_cli.harness.reference import running
 from tests.support.live_suites import judge, with_outcome
 from tests.support.meddling import Exchange, meddling
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 SENSORS = ("test_sensors.py", "test_sensors_list.py", "test_sensors_one.py")
 DATA = (
     "test_sensor_data.py",

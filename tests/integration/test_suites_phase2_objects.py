@@ -11,6 +11,8 @@ import pytest
 from dtc_cli.harness.reference import running
 from tests.support.live_suites import judge, with_outcome
 
+pytestmark = pytest.mark.usefixtures("untraced")
+
 OBJECTS = ("create", "read", "update", "siblings", "delete", "refused")
 QUERIES = ("type", "bounds", "properties", "sort", "time")
 MODULES = {
