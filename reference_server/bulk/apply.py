@@ -42,6 +42,8 @@ class Batch:
         self.mode = mode
         self.counts: Counter[str] = Counter()
         self.faults: list[RowFault] = []
+        self._parts = 0
+        """Rows that are parts of a row of the body."""
 
     def apply(self, rows: Sequence[Judged]) -> Applied:
         """Write rows of one kind; a row that the city refuses now becomes a fault."""
@@ -51,14 +53,17 @@ class Batch:
         elif kind == "object":
             self._objects(rows)
         else:
-            take = {"delete": self._delete, "sensor": self._sensor}.get(kind, self._entity)
+            takes = {"delete": self._delete, "sensor": self._sensor, "readings": self._readings}
+            take = takes.get(kind, self._entity)
             for row in rows:
                 try:
-                    self.counts[take(row)] += 1
+                    outcome = take(row)
+                    if outcome is not None:
+                        self.counts[outcome] += 1
                 except ApiError as refusal:
                     self.faults.append(judge.fault(refusal, row.line, row.pointer, None))
         self.counts["failed"] += len(self.faults)
-        self.counts["rows"] += len(rows)
+        self.counts["rows"] += len(rows) - self._parts
         self.tx.add_faults(self.import_id, self.faults)
         return Applied(self.counts, self.faults)
 
@@ -121,12 +126,23 @@ class Batch:
         self._measure(row, node, given, object_rules.capacity(owner))
         return outcome
 
+    def _readings(self, row: Judged) -> None:
+        name, given, own = _UNPACK.decode(row.body)
+        self._parts += not own
+        stored = self.tx.sensor(self.city.no, name)
+        if stored is None:
+            raise sensors.absent(self.city, name)
+        node: dict[str, Any] = orjson.loads(stored.body)
+        owner = sensors.owner_of(self.tx, self.city, node)
+        self._measure(row, node, given, object_rules.capacity(owner))
+
     def _measure(self, row: Judged, node: Mapping[str, Any], given: Sequence[Any], capacity: Any) -> None:
         sound: list[Reading] = []
         limit = node.get("specifications", {}).get("maxValue")
         for index, *values in given:
             one = Reading(*values)
-            if one.parameter == "occupancy" and capacity is not None:
+            unknown = row.kind == "readings" and limit is not None  # when the row was judged
+            if unknown or (one.parameter == "occupancy" and capacity is not None):
                 found = Findings()
                 shown = {"parameter": one.parameter, "value": one.value, "unit": one.unit}
                 at = f"{row.pointer}/measurements/{index}"

@@ -40,16 +40,19 @@ class Export:
         """The city objects as they are stored."""
         return (row.body for row in self.view.rows("object", self.city.no))
 
-    def nodes(self) -> Iterator[bytes]:
-        """The sensors, each with its readings."""
+    def nodes(self) -> Iterator[tuple[dict[str, Any], Iterator[list[Any]]]]:
+        """The sensors, each with its readings page by page."""
         for row in self.view.rows("sensor", self.city.no):
             node = orjson.loads(row.body)
-            if self.measurements != NONE:
-                found = (
-                    self.view.latest(row.no) if self.measurements == LATEST else self.view.readings(row.no)
-                )
-                node["measurements"] = [snapshots.measurement(one) for one in found]
-            yield orjson.dumps(node)
+            node.pop("measurements", None)
+            yield node, self._pages(row.no)
+
+    def _pages(self, sensor: int) -> Iterator[list[Any]]:
+        if self.measurements == LATEST:
+            yield [snapshots.measurement(one) for one in self.view.latest(sensor)]
+        elif self.measurements == ALL:
+            for page in self.view.readings(sensor):
+                yield [snapshots.measurement(one) for one in page]
 
     def entities(self, kind: str) -> Iterator[bytes]:
         """The aggregations, simulations or services."""
@@ -63,7 +66,13 @@ def record(export: Export) -> Iterator[bytes]:
     yield orjson.dumps(export.head())[:-1] + b',"cityObjects":['
     yield from _joined(export.objects())
     yield b'],"sensorNetwork":{"nodes":['
-    yield from _joined(export.nodes())
+    for number, (node, pages) in enumerate(export.nodes()):
+        yield (b"," if number else b"") + orjson.dumps(node)[:-1]
+        if export.measurements != NONE:
+            yield b',"measurements":['
+            yield from _joined(orjson.dumps(page)[1:-1] for page in pages)
+            yield b"]"
+        yield b"}"
     yield b'],"aggregations":['
     yield from _joined(export.entities("aggregation"))
     yield b']},"simulations":['
@@ -78,8 +87,12 @@ def ndjson(export: Export) -> Iterator[bytes]:
     yield orjson.dumps({"city": export.head()}) + b"\n"
     for text in export.objects():
         yield text + b"\n"
-    for text in export.nodes():
-        yield b'{"sensor":' + text + b"}\n"
+    for node, pages in export.nodes():
+        first = next(pages, [])
+        shown = {**node, "measurements": first} if export.measurements != NONE else node
+        yield orjson.dumps({"sensor": shown}) + b"\n"
+        for page in pages:  # further readings follow in lines of their own, so that no line grows with time
+            yield orjson.dumps({"readings": {"sensorId": node["id"], "measurements": page}}) + b"\n"
     for kind in ("aggregation", "simulation", "service"):
         for text in export.entities(kind):
             yield b'{"' + kind.encode() + b'":' + text + b"}\n"

@@ -12,7 +12,7 @@ import orjson
 from reference_server import geometry, instants
 from reference_server.bulk import plain
 from reference_server.bulk.reader import Item
-from reference_server.bulk.work import Work
+from reference_server.bulk.work import NUMBERED, Work
 from reference_server.errors import ApiError
 from reference_server.rules import sensors as sensor_rules
 from reference_server.rules import shapes, simulations
@@ -25,6 +25,8 @@ from reference_server.storage.protocol import Prepared, RowFault
 
 STAMPED = ("created", "lastUpdated", "revision")
 """Members of metadata that the server gives."""
+AT_ONCE = 2000
+"""Readings of a sensor that are written in one change: some ten milliseconds."""
 _PACK = msgspec.msgpack.Encoder()
 _PREPARED = msgspec.msgpack.Decoder(Prepared)
 BYTES_OF_CHARACTER = 4
@@ -43,6 +45,7 @@ class Judge:
             "object": self._object,
             "feature": self._feature,
             "sensor": self._sensor,
+            "readings": self._readings,
             "aggregation": self._aggregation,
             "simulation": self._simulation,
             "service": self._service,
@@ -94,20 +97,34 @@ class Judge:
 
     def _sensor(self, item: Item, value: dict[str, Any]) -> None:
         node = {name: part for name, part in value.items() if name != "measurements"}
-        given = value.get("measurements", [])
-        if not isinstance(given, list):
-            found = Findings()
-            found.wrong_type(51, "/measurements", "an array")
-            refuse(found)
+        given = _measurements(value)
         sensors.check(self.city, node)
         _need(node, "id")
         name = objects.checked_id(node["id"])
         if name in sensors.SHADOWED:
             raise ApiError("VALIDATION_ERROR", "this id is reserved", {"field": "id"})
+        kept = self._kept(item, name, given, node.get("specifications", {}).get("maxValue"))
+        node.pop("_links", None)
+        if "metadata" in node and past(node["metadata"].get("created")) is None:
+            node["metadata"] = {key: part for key, part in node["metadata"].items() if key != "created"}
+        body = _PACK.encode((orjson.dumps(node), kept[:AT_ONCE]))
+        attached = node.get("attachedTo")
+        refs = [] if attached is None else [("object", attached)]
+        self.work.add("sensor", name, item.line, item.pointer, body, refs)
+        self._split(item, name, kept[AT_ONCE:], own=False)
+
+    def _readings(self, item: Item, value: dict[str, Any]) -> None:
+        _need(value, "sensorId")
+        name = objects.checked_id(value["sensorId"])
+        _need(value, "measurements")
+        self._split(item, name, self._kept(item, name, _measurements(value), None), own=True)
+
+    def _kept(self, item: Item, name: str, given: list[Any], limit: Any) -> list[Any]:
+        """The sound readings of a row, each with its place; the others become faults."""
         kept: list[Any] = []
         for index, one in enumerate(given):
             try:
-                readings.check([one], None, node.get("specifications", {}).get("maxValue"))
+                readings.check([one], None, limit)
                 if self.threshold is not None:
                     readings.check_quality([one], self.threshold)
             except ApiError as refusal:
@@ -117,13 +134,14 @@ class Judge:
                 self.work.fault(RowFault(item.line, pointer, name, code, refusal.message))
             else:
                 kept.append([index, *msgspec.structs.astuple(readings.parsed(one))])
-        node.pop("_links", None)
-        if "metadata" in node and past(node["metadata"].get("created")) is None:
-            node["metadata"] = {key: part for key, part in node["metadata"].items() if key != "created"}
-        body = _PACK.encode((orjson.dumps(node), kept))
-        attached = node.get("attachedTo")
-        refs = [] if attached is None else [("object", attached)]
-        self.work.add("sensor", name, item.line, item.pointer, body, refs)
+        return kept
+
+    def _split(self, item: Item, name: str, kept: list[Any], *, own: bool) -> None:
+        """Rows of readings that can be written in one go each; `own` ones count as rows of the body."""
+        for start in range(0, len(kept), AT_ONCE):
+            row = f"{name}{NUMBERED}{item.line}.{start}"
+            body = _PACK.encode((name, kept[start : start + AT_ONCE], own and start == 0))
+            self.work.add("readings", row, item.line, item.pointer, body, [("sensor", name)])
 
     def _aggregation(self, item: Item, value: dict[str, Any]) -> None:
         found = Findings()
@@ -157,6 +175,16 @@ class Judge:
         name = objects.checked_id(value["id"])
         value.pop("_links", None)
         self.work.add(kind, name, item.line, item.pointer, orjson.dumps(value))
+
+
+def _measurements(value: Mapping[str, Any]) -> list[Any]:
+    given = value.get("measurements", [])
+    if not isinstance(given, list):
+        found = Findings()
+        found.wrong_type(51, "/measurements", "an array")
+        refuse(found)
+    readings: list[Any] = given
+    return readings
 
 
 def _need(value: Mapping[str, Any], name: str) -> None:

@@ -25,7 +25,7 @@ ARRAYS = {
     "/services": "service",
 }
 """The arrays whose elements are rows, and what they are rows of."""
-WRAPPED = frozenset({"sensor", "service", "aggregation", "simulation", "city"})
+WRAPPED = frozenset({"sensor", "readings", "service", "aggregation", "simulation", "city"})
 """In NDJSON, a line with this one member carries such an entity; any other line is a city object."""
 HEADER = frozenset(
     {"type", "version", "cityId", "timestamp", "bounds", "coordinateSystem", "metadata", "name"}
@@ -220,7 +220,11 @@ class Text:
             except RecursionError as problem:
                 raise BadJsonError(f"the text is nested deeper than {MAX_DEPTH} levels") from problem
             except ValueError as problem:
-                if len(self._text) - self._at <= MAX_ROW and self._more():
+                if len(self._text) - self._at > MAX_ROW:
+                    raise BadJsonError(
+                        f"a row may take {MAX_ROW} characters; NDJSON can split the readings of a sensor"
+                    ) from problem
+                if self._more():
                     continue
                 raise BadJsonError(f"the text is not JSON, or cut off: {problem}") from problem
             if end == len(self._text) and self._text[end - 1] not in '}]"' and self._more():

@@ -13,9 +13,12 @@ import msgspec
 
 from reference_server.storage.protocol import RowFault
 
-KINDS = ("fault", "delete", "object", "sensor", "aggregation", "simulation", "service")
+KINDS = ("fault", "delete", "object", "sensor", "aggregation", "simulation", "service", "readings")
 """Rows are written in this order: what is deleted first, objects before the sensors on them."""
 _SHIFT = 40
+_REFERS = {"object": "sensors", "sensor": "attachedTo", "readings": "sensorId"}
+NUMBERED = "\n"
+"""Stands in the name of a row of readings between its sensor and what tells it from others; ids have none."""
 TABLES = """
 CREATE TABLE row (key INTEGER PRIMARY KEY, line INTEGER, pointer TEXT, body BLOB);
 CREATE TABLE name (kind INTEGER, id TEXT, key INTEGER, PRIMARY KEY (kind, id)) WITHOUT ROWID;
@@ -134,8 +137,9 @@ class Work:
             GROUP BY ref.key LIMIT 10000"""  # noqa: S608 - numbers of this module
         self._sql.execute("CREATE INDEX name_by_key ON name (key)")
         while found := self._sql.execute(lost, (city,)).fetchall():
-            for key, wanted, line, pointer, name in found:
-                member = "sensors" if key >> _SHIFT == objects else "attachedTo"
+            for key, wanted, line, pointer, named in found:
+                member = _REFERS[KINDS[key >> _SHIFT]]
+                name = named.partition(NUMBERED)[0]
                 message = f"{member} names {wanted[:80]!r}, which is not there"
                 self._drop(key)
                 self.fault(RowFault(line, f"{pointer}/{member}", name, "ERR_MISSING_REFERENCE", message))

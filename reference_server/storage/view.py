@@ -9,6 +9,7 @@ from reference_server.storage.protocol import CityRow, Reading, Row
 from reference_server.storage.transaction import ROW, read_city
 
 PAGE = 500
+READINGS = 5000
 _EVER = (instants.EARLIEST_US, 253_402_300_799 * instants.MICROS)
 """The years 1 to 9999."""
 
@@ -81,6 +82,20 @@ class View:
         """The newest reading of each parameter of a sensor."""
         return series.latest(self._sql, [sensor])[sensor]
 
-    def readings(self, sensor: int) -> list[Reading]:
-        """All readings of a sensor, oldest first."""
-        return series.between(self._sql, sensor, *_EVER, parameter=None, limit=10**12, newest=False)
+    def readings(self, sensor: int) -> Iterator[list[Reading]]:
+        """All readings of a sensor, oldest first, in pages; readings of one instant stand in one page."""
+        start, end = _EVER
+        size = READINGS
+        while True:
+            page = series.between(self._sql, sensor, start, end, parameter=None, limit=size, newest=False)
+            if len(page) < size:
+                if page:
+                    yield page
+                return
+            last = page[-1].at
+            whole = [one for one in page if one.at < last]  # the rest of the last instant may be missing
+            if whole:
+                yield whole
+                start, size = last, READINGS
+            else:
+                size *= 2

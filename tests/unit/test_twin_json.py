@@ -1,12 +1,14 @@
 """Names given twice are found, whatever else the text holds."""
 
 import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reference_server import jsonio
+from reference_server.bulk import reader
 from reference_server.strictjson import MAX_DEPTH, BadJsonError
 
 TEXTS = st.text(alphabet='a": \\{}[],\n', max_size=6)
@@ -36,3 +38,14 @@ def test_depth_is_bounded() -> None:
     with pytest.raises(BadJsonError):
         jsonio.loads(b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1))
     jsonio.loads(b"[" + b"{}," * 1000 + b"{}]")
+
+
+def test_a_row_that_is_too_long_is_called_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "MAX_ROW", 1000)
+    monkeypatch.setattr(reader, "CHUNK", 100)
+    file = tmp_path / "body"
+    file.write_text(json.dumps({"cityObjects": [{"id": "short"}, {"id": "x" * 2000}]}))
+    rows = iter(reader.Document(file, lines=False))
+    assert next(rows).value == {"id": "short"}
+    with pytest.raises(BadJsonError, match="a row may take 1000 characters"):
+        next(rows)

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,7 @@ import httpx
 import pytest
 
 from tests.integration.test_twin.conftest import CITY, ROOT, Twin
-from tests.support.imports import NDJSON
+from tests.support.imports import NDJSON, imported
 
 COPIES = itertools.count(2030)
 STAMPS = ("lastUpdated", "revision")
@@ -86,6 +87,46 @@ def test_a_city_survives_the_way_out_and_in(twin: Twin, format_: str, media: str
     again = exported(twin, "format=record&measurements=all", name).json()
     assert content(again) == content(original)
     assert twin.call("GET", f"{twin.rest}/cities/{name}/statistics").json()["cityObjects"]["total"] == 61
+
+
+def test_readings_of_any_number_survive_in_lines_of_their_own(twin: Twin) -> None:
+    known = {"parameter": "water_flow", "unit": "liters/min", "quality": "good"}
+    began = datetime(2025, 3, 1, tzinfo=UTC)
+    many = [
+        {**known, "value": n % 50, "timestamp": (began + timedelta(seconds=n)).isoformat()}
+        for n in range(7000)
+    ]
+    node = {"id": "talker", "type": "UtilitySensor", "specifications": {"maxValue": 60}}
+    rows: list[dict[str, Any]] = [
+        {"readings": {"sensorId": "talker", "measurements": many[4000:]}},  # before its sensor, in any order
+        {"sensor": {**node, "measurements": many[:4000]}},
+        {"readings": {"sensorId": "nobody", "measurements": many[:2]}},
+        {
+            "readings": {
+                "sensorId": "talker",
+                "measurements": [{**many[0], "value": 61}, {**many[1], "value": -1}],
+            }
+        },
+        {"readings": {"sensorId": "talker", "measurements": {}}},
+    ]
+    job = imported(twin, rows)
+    assert (job["counts"]["created"], job["counts"]["measurements"], job["counts"]["rows"]) == (1, 7000, 6)
+    assert {(one["line"], one["pointer"], one["code"]) for one in job["errors"]} == {
+        (3, "/readings/sensorId", "ERR_MISSING_REFERENCE"),
+        (4, "/readings/measurements/0/value", "ERR_INVALID_VALUE"),
+        (4, "/readings/measurements/1/value", "ERR_INVALID_VALUE"),
+        (5, "/readings/measurements", "ERR_INVALID_TYPE"),
+    }
+    text = exported(twin, "format=ndjson&measurements=all").content
+    lines = [json.loads(line) for line in text.splitlines()]
+    further = [line["readings"] for line in lines if "readings" in line]
+    assert {one["sensorId"] for one in further} == {"talker"}
+    assert max(len(one["measurements"]) for one in further) <= 5000
+    name = copy(twin, text, NDJSON["content-type"])
+    again = exported(twin, "format=record&measurements=all", name).json()
+    kept = next(one for one in again["sensorNetwork"]["nodes"] if one["id"] == "talker")["measurements"]
+    assert [one["value"] for one in kept] == [one["value"] for one in many]
+    twin.call("DELETE", "/sensors/talker")
 
 
 def test_the_record_is_valid_and_equals_the_snapshot(twin: Twin, tmp_path: Path) -> None:
