@@ -124,7 +124,7 @@ class Api:
 
     async def _dispatch(self, call: Call, match: Match | None) -> Reply:
         if match is None:
-            raise ApiError("ROUTE_NOT_FOUND", "there is nothing at this address")
+            raise ApiError("ROUTE_NOT_FOUND", "there is nothing at this address; /docs shows what there is")
         route = match.routes.get("GET" if call.method == "HEAD" else call.method)
         if call.method == "OPTIONS":
             return Reply(204, headers={"allow": allowed(match)})
