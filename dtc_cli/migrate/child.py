@@ -41,6 +41,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     started: str
     frame: int
     """Records per frame, at most."""
+    placed_only: bool = False
+    """Only place the geometries, for the bounds of a city; no records come."""
 
 
 def run(job: Job, out: BinaryIO) -> None:
@@ -75,7 +77,7 @@ def _read(job: Job, out: BinaryIO) -> None:
         transformer = Transformer(
             parsed, source, layer, facts, migration=job.migration, started=datetime.fromisoformat(job.started)
         )
-        if layer.key is not None:
+        if layer.key is not None and not job.placed_only:
             transformer.duplicates = duplicates.find(reader, layer.name, layer.key)
         operation = transformer.projection.operation if transformer.projection else None
         frames.write(
@@ -90,6 +92,12 @@ def _read(job: Job, out: BinaryIO) -> None:
         )
         read = job.start
         size = job.size if job.careful else _size(source.path, facts.count, job.size)
+        if job.placed_only and not job.careful:  # the careful way finds the record to blame
+            for batch in reader.batches(layer.name, start=0, size=size, careful=job.careful):
+                transformer.mended(batch)
+                read += batch.size
+            frames.write(out, frames.END, _ended(read, transformer, reader))
+            return
         for found, encoded in _transformed(reader, layer.name, transformer, job, size):
             left = len(found) if job.stop is None else job.stop - read
             records, bodies = found[:left], encoded[:left]
@@ -98,18 +106,18 @@ def _read(job: Job, out: BinaryIO) -> None:
             read += len(records)
             if job.stop is not None and read >= job.stop:
                 break
-        frames.write(
-            out,
-            frames.END,
-            {
-                "read": read,
-                "bounds": transformer.bounds,
-                "notices": dict(transformer.notices),
-                "token": reader.token(),
-            },
-        )
+        frames.write(out, frames.END, _ended(read, transformer, reader))
     finally:
         reader.close()
+
+
+def _ended(read: int, transformer: "Transformer", reader: "Source") -> dict[str, Any]:
+    return {
+        "read": read,
+        "bounds": transformer.bounds,
+        "notices": dict(transformer.notices),
+        "token": reader.token(),
+    }
 
 
 def _parts(bodies: list[bytes], most: int) -> "Iterator[slice]":

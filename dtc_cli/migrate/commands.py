@@ -17,7 +17,7 @@ from dtc_cli.migrate import rollback as rollbacks
 from dtc_cli.migrate import run as runs
 from dtc_cli.migrate import session as sessions
 from dtc_cli.migrate.journal import Journal, Written
-from dtc_cli.migrate.plan import LayerPlan, Plan, SourcePlan, load
+from dtc_cli.migrate.plan import Plan, load
 from dtc_cli.migrate.trouble import plan_error
 from dtc_cli.migrate.twin import Twin
 from dtc_cli.migrate.wire import TargetDown
@@ -237,7 +237,7 @@ def _sink(open_: sessions.Session) -> Iterator[Any]:
 
 
 def _bounds(open_: sessions.Session) -> list[float] | None:
-    """Bounds for a city that has to be made: of the plan, else found by reading the data once (D-41)."""
+    """Bounds for a city that has to be made: of the plan, else found by placing all geometry once (D-41)."""
     from dtc_cli.migrate.reader import LayerReader, joined_bounds
 
     plan = open_.plan
@@ -254,10 +254,6 @@ def _bounds(open_: sessions.Session) -> list[float] | None:
         for layer in source.layers:
             if layer.skip:
                 continue
-            stated = _stated_box(plan, source, layer)
-            if stated is not None:
-                found.append(stated)
-                continue
             reader = LayerReader(
                 Path(plan.file),
                 source.name,
@@ -265,33 +261,13 @@ def _bounds(open_: sessions.Session) -> list[float] | None:
                 migration="none",
                 started=datetime.now(UTC),
                 frame=8192,
+                placed_only=True,
             )
             for _ in reader.frames():
                 pass
             if reader.facts.bounds:
                 found.append(reader.facts.bounds)
     return joined_bounds(found)
-
-
-def _stated_box(plan: Plan, source: SourcePlan, layer: LayerPlan) -> list[float] | None:
-    """The box that a source states of a layer, in degrees; None where it states none that can be right."""
-    from dtc_cli.migrate.crs import Projection
-    from dtc_cli.migrate.sources.open import open_source
-
-    reader = open_source(source.path, format=source.format, encoding=source.encoding, options=source.options)
-    try:
-        extent = getattr(reader, "extent", None)
-        box = None if extent is None or layer.swap_axes else extent(layer.name)
-        if box is None:
-            return None
-        facts = next((one for one in reader.layers() if one.name == layer.name), None)
-        given = layer.source_crs or (facts.crs if facts is not None else None)
-        if given is None:
-            return None
-        limit = plan.thresholds.crs_accuracy_m
-        return Projection(given, limit_m=limit, where=f"{plan.file}  {source.name}/{layer.name}").box(box)
-    finally:
-        reader.close()
 
 
 def _check_phase(phase: str) -> None:

@@ -119,16 +119,6 @@ class Projection:
             result[:, 2] = points[:, 2] * self.operation.vertical_factor
         return result
 
-    def box(self, bounds: Sequence[float]) -> list[float] | None:
-        """A box of the source as west, south, east, north; None where it is not in the area of the system."""
-        if len(bounds) != 4 or not all(abs(one) < 1e15 for one in bounds):
-            return None
-        west, south, east, north = self._transformer.transform_bounds(*bounds, densify_pts=21)
-        known = self.area or (-180.0, -90.0, 180.0, 90.0)
-        inside = known[1] - AREA_SLACK_DEG <= south <= north <= known[3] + AREA_SLACK_DEG
-        inside = inside and known[0] - AREA_SLACK_DEG <= west <= east <= known[2] + AREA_SLACK_DEG
-        return [west, south, east, north] if inside else None
-
     def _ask_for_datum(self, horizontal: Any, where: str) -> DtcError:
         found = candidates(horizontal)
         listed = "; ".join(f"{code} {name}" for code, name in found) or "none with the same parameters"

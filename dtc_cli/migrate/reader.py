@@ -50,6 +50,7 @@ class LayerReader:
         started: datetime,
         frame: int,
         stop: int | None = None,
+        placed_only: bool = False,
         command: tuple[str, ...] = (sys.executable, "-m", "dtc_cli.migrate.child"),
     ) -> None:
         self.facts = LayerFacts()
@@ -57,7 +58,7 @@ class LayerReader:
         self._stop = stop
         self._job = Job(
             plan=str(plan), source=source, layer=layer, start=0, size=READ_SIZE, careful=False, stop=stop,
-            migration=migration, started=started.isoformat(), frame=frame,
+            migration=migration, started=started.isoformat(), frame=frame, placed_only=placed_only,
         )  # fmt: skip
 
     def frames(self, start: int = 0) -> Iterator[frames.Frame]:  # noqa: PLR0912 - one state machine

@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -297,10 +298,11 @@ def migrate(case: Case, source: Path, target: Path, work: Path) -> Outcome:
         data = yaml.safe_load(written)
         data["gates"]["data_quality"] = "flag"  # what was kept back is counted below, not taken back
         for layer in data["sources"][0]["layers"]:
-            layer.update({} if "skip" in layer else case.layer)
+            layer.update({} if "skip" in layer else deepcopy(case.layer))
         plan.write_text(yaml.safe_dump(data, allow_unicode=True), encoding="utf-8")
         found.summary = commands.run(plan, target=target).summary
-        found.said = "no records" if found.summary.nothing else ""
+        if found.summary.nothing:
+            found.said = "no records: " + _remarks(found.assessment)
         with session.opened(plan) as open_, open_.view() as view:
             found.verification = verify.verify(open_.plan, open_.journal, view)
             found.objects = list(view.walk())
@@ -310,12 +312,13 @@ def migrate(case: Case, source: Path, target: Path, work: Path) -> Outcome:
         commands.rollback(plan)
     except DtcError as error:
         found.said = f"{error.what}: {error.why}"
-        if found.assessment is not None:
-            found.said += " " + " ".join(
-                one.text for layer in found.assessment.layers for one in layer.remarks
-            )
+        found.said += " " + _remarks(found.assessment)
     found.problems = list(judged(found))
     return found
+
+
+def _remarks(found: Assessment | None) -> str:
+    return " ".join(one.text for layer in found.layers for one in layer.remarks) if found else ""
 
 
 def judged(found: Outcome) -> Iterator[str]:

@@ -78,17 +78,6 @@ class OgrSource:
             )
         return _listed(fields[0]) if len(fields) else []
 
-    def extent(self, layer: str) -> tuple[float, ...] | None:
-        """Least x, least y, most x, most y as the file itself states them, in its own system."""
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            try:
-                info = self._pyogrio.read_info(self._open, layer=layer, force_total_bounds=True)
-            except Exception:
-                return None
-        bounds = info.get("total_bounds")
-        return None if bounds is None else tuple(float(one) for one in bounds)
-
     def token(self) -> str:
         """Size, time and content hash of all files of the source."""
         digest = hashlib.blake2b(digest_size=16)

@@ -185,14 +185,6 @@ def test_wgs_84_under_another_name_is_known() -> None:
     assert "taken for WGS 84" in crs.Projection(spelt, limit_m=5, where="p").operation.notes[0]
 
 
-def test_the_box_of_a_source_is_placed_or_not_believed() -> None:
-    korea = crs.Projection("EPSG:5186", limit_m=5, where="test")
-    box = korea.box([200_000, 550_000, 210_000, 560_000])
-    assert box == pytest.approx([127.0, 37.549, 127.113, 37.64], abs=1e-2)
-    for wild in ([-1.797e308, 0, 1, 1], [0, 0, 1, 1e308], [9e6, 9e6, 9e6, 9e6], [1, 2, 3]):
-        assert korea.box(wild) is None
-
-
 def test_an_accuracy_beyond_the_limit_is_refused() -> None:
     with pytest.raises(DtcError, match="to 4 m only") as problem:
         crs.Projection("EPSG:2263", limit_m=1, where="plan.yaml")
