@@ -254,6 +254,8 @@ def _bounds(open_: sessions.Session) -> list[float] | None:
         for layer in source.layers:
             if layer.skip:
                 continue
+            if layer.point is not None:
+                found.append([*layer.point[:2], *layer.point[:2]])
             reader = LayerReader(
                 Path(plan.file),
                 source.name,

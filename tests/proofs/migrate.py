@@ -243,7 +243,7 @@ SETS: dict[str, list[Case]] = {
             Case(file=f"v{version}/Building_LOD{lod}-EPSG25832.gml")
             for version in (2, 3) for lod in (0, 1, 2, 3)
         ),
-        Case(file="LocalCRS_CityGML3.gml", refused="local engineering"),
+        Case(file="LocalCRS_CityGML3.gml", refused="local-CRS-1"),
         Case(file="Opera-Lyon_CityGML3.0_LOD2_with_xAL3_FreeText.gml", check=within(4.7, 45.6, 5.0, 45.9)),
     ],
     "cityjson_nl_ch": [

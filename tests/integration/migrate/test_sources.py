@@ -1,5 +1,7 @@
 """Sources as cities have them: formats found by content, tables, archives, and files that are broken."""
 
+import shutil
+import subprocess
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -11,6 +13,8 @@ import shapely
 
 from dtc_cli.errors import DtcError
 from dtc_cli.migrate.assess import assess
+from dtc_cli.migrate.crs import Projection
+from dtc_cli.migrate.geometry import Policy, mend
 from dtc_cli.migrate.sources.ogr import OgrSource
 from dtc_cli.migrate.sources.open import detect, open_source
 from tests.integration.migrate import made
@@ -103,6 +107,21 @@ def test_the_same_buildings_in_other_formats(tmp_path: Path, dtc: Run, suffix: s
         "run", made.plan(source, layer={"source_crs": "EPSG:5186"}), "--to", tmp_path / "o.ndjson"
     )
     assert (code, summary["states"]) == (0, {"loaded": 24, "repaired": 1})
+
+
+@pytest.mark.skipif(shutil.which("ogr2ogr") is None, reason="ogr2ogr (gdal-bin) is not installed")
+def test_clean_layers_land_where_ogr2ogr_puts_them(tmp_path: Path) -> None:
+    source = made.buildings(tmp_path / "b.gpkg", 19)
+    theirs = tmp_path / "theirs.geojsonl"
+    options = ["-f", "GeoJSONSeq", "-t_srs", "EPSG:4326", "-lco", "COORDINATE_PRECISION=9"]
+    subprocess.run(["ogr2ogr", *options, theirs, source], check=True, capture_output=True)
+    wanted = [shapely.from_geojson(line) for line in theirs.read_text(encoding="utf-8").splitlines()]
+    reader = OgrSource(str(source), format="geopackage")
+    batch = next(reader.batches("b", start=0, size=100, careful=False))
+    reader.close()
+    placed = mend(batch.geometry, Projection("EPSG:5186", limit_m=5, where="test"), Policy()).shapes
+    assert len(wanted) == len(placed) == 19
+    assert max(shapely.hausdorff_distance(a, b) for a, b in zip(wanted, placed, strict=True)) < 1e-6
 
 
 def test_a_shapefile_without_its_index_is_read_from_a_copy(tmp_path: Path) -> None:
