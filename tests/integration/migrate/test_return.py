@@ -105,3 +105,14 @@ def test_readings_below_the_gate_ask_for_recalibration(tmp_path: Path, dtc: Run)
         bad = made.plan(source, layer={**layer, "sensor": wrong})
         code, answer = dtc("run", bad, "--dry-run")
         assert (code, answer["error"]["code"]) == (2, "migration-plan")
+
+
+def test_an_empty_source_deletes_nothing(tmp_path: Path, dtc: Run, target: Path) -> None:
+    source = made.buildings(tmp_path / "b.gpkg", 5)
+    plan = made.plan(source, city={**CITY, "id": "KR-EMPTY-2025"})
+    assert dtc("run", plan, "--target", target)[0] == 0
+    made.change(source, "DELETE FROM b")
+    code, answer = dtc("sync", plan)
+    assert code == 2
+    assert "seem to have vanished" in answer["error"]["why"]
+    assert dtc("rollback", plan)[1]["deleted"] == 5
