@@ -74,6 +74,14 @@ def _read(job: Job, out: BinaryIO) -> None:
                 where=parsed.file,
                 hint=f"layers: {known}",
             )
+        if facts.blockers:
+            from dtc_cli.migrate.trouble import source_error
+
+            raise source_error(
+                f"the layer {layer.name} cannot be migrated as it is",
+                where=source.path,
+                why=facts.blockers[0],
+            )
         transformer = Transformer(
             parsed, source, layer, facts, migration=job.migration, started=datetime.fromisoformat(job.started)
         )

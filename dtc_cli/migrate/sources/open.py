@@ -79,6 +79,24 @@ def _wfs(path: str, **options: Any) -> Source:
     return WfsSource(path, **options)
 
 
+def _ifc(path: str, **options: Any) -> Source:
+    from dtc_cli.migrate.sources.ifc import IfcSource
+
+    return IfcSource(path, **options)
+
+
+def _geoparquet(path: str, **options: Any) -> Source:
+    from dtc_cli.migrate.sources.parquet import ParquetSource
+
+    return ParquetSource(path, **options)
+
+
+def _postgis(path: str, **options: Any) -> Source:
+    from dtc_cli.migrate.sources.postgis import PostgisSource
+
+    return PostgisSource(path, **options)
+
+
 READERS: Mapping[str, Callable[..., Source]] = {
     **dict.fromkeys(
         (
@@ -90,6 +108,9 @@ READERS: Mapping[str, Callable[..., Source]] = {
     "csv": _csv,
     "xlsx": _csv,
     "featureserver": _featureserver,
+    "ifc": _ifc,
+    "geoparquet": _geoparquet,
+    "postgis": _postgis,
     "oapif": _oapif,
     "wfs": _wfs,
     "citygml": _citygml,
