@@ -53,9 +53,9 @@ def export(journal: Journal, out: Path, *, code: str | None = None) -> int:
                 writer = csv.writer(stream)
                 writer.writerow(["layer", "n", "key", "code", "detail", "record"])
                 for row in _rows(journal, code):
-                    writer.writerow(
-                        [row.layer, row.n, row.key, row.code, row.detail, (row.raw or b"").decode()]
-                    )
+                    cells = (row.layer, row.key, row.code, row.detail, (row.raw or b"").decode())
+                    layer, *rest = (_harmless(cell) for cell in cells)
+                    writer.writerow([layer, row.n, *rest])
                     count += 1
             return count
         with out.open("wb") as stream_b:
@@ -71,6 +71,11 @@ def export(journal: Journal, out: Path, *, code: str | None = None) -> int:
             f"{out} cannot be written", where=str(out), why=problem.strerror or str(problem)
         ) from problem
     return count
+
+
+def _harmless(cell: str) -> str:
+    """A text that a spreadsheet would take for a formula, marked as text with an apostrophe."""
+    return f"'{cell}" if cell[:1] in ("=", "+", "-", "@", "\t", "\r") else cell
 
 
 def _rows(journal: Journal, code: str | None) -> Iterator[Row]:

@@ -97,6 +97,12 @@ def _postgis(path: str, **options: Any) -> Source:
     return PostgisSource(path, **options)
 
 
+def _sensors(path: str, **options: Any) -> Source:
+    from dtc_cli.migrate.sources.sensors import SensorSource
+
+    return SensorSource(path, **options)
+
+
 READERS: Mapping[str, Callable[..., Source]] = {
     **dict.fromkeys(
         (
@@ -108,6 +114,8 @@ READERS: Mapping[str, Callable[..., Source]] = {
     "csv": _csv,
     "xlsx": _csv,
     "featureserver": _featureserver,
+    "sensors": _sensors,
+    "measurements": _sensors,
     "ifc": _ifc,
     "geoparquet": _geoparquet,
     "postgis": _postgis,

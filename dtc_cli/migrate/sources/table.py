@@ -86,7 +86,7 @@ class TableSource:
         header, rows = self._table()
         sample = list(islice(rows, SAMPLE_ROWS))
         count = len(sample) + sum(1 for _ in rows)
-        wkt, x, y = self._places(header)
+        wkt, x, y = self.places(header)
         notes = []
         if header and not (wkt or (x and y)):
             notes.append(
@@ -124,7 +124,7 @@ class TableSource:
     def batches(self, layer: str, *, start: int, size: int, careful: bool) -> Iterator[Batch]:
         """See `Source`."""
         header, rows = self._table()
-        wkt, x, y = self._places(header)
+        wkt, x, y = self.places(header)
         taken = islice(rows, start, None)
         first = start
         while chunk := list(islice(taken, size)):
@@ -231,7 +231,7 @@ class TableSource:
         finally:
             book.close()
 
-    def _places(self, header: list[str]) -> tuple[str | None, str | None, str | None]:
+    def places(self, header: list[str]) -> tuple[str | None, str | None, str | None]:
         """The columns of geometry: well-known text, or x and y."""
         for name in (self._wkt, self._x, self._y):
             if name is not None and name not in header:
