@@ -10,6 +10,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
+from dtc_cli.clients.canary import Canary
 from dtc_cli.clients.credentials import Credential, Credentials
 from dtc_cli.clients.documents import Document, Documents
 from dtc_cli.clients.http2 import Http2
@@ -117,6 +118,20 @@ class Twin:
     def tls(self) -> Tls:
         """The TLS port, to all doors that the target file names."""
         return Tls(self.doors, self._track("tls"), self.target.timeout_s)
+
+    @cached_property
+    def canary(self) -> Canary:
+        """A listener on this host, whose address is given to the target: nobody else knows it.
+
+        Raises:
+            NotTested: when it cannot listen, or when the target file has no `rest:` section.
+        """
+        if "rest" not in self.doors:
+            raise NotTested("the target file has no rest.base_url")
+        made = Canary(self.doors["rest"], self._track("canary"))
+        if not made.url:
+            raise NotTested("no address of this host could be listened on")
+        return made
 
     @cached_property
     def http2(self) -> Http2:
@@ -251,7 +266,7 @@ class Twin:
         """Clean up and close; returns what could not be taken back."""
         left = self._clean()
         self.background.close()
-        for port in ("stream", "mqtt"):
+        for port in ("stream", "mqtt", "canary"):
             if port in self.__dict__:
                 self.__dict__[port].close()
         self.validator.close()

@@ -107,8 +107,9 @@ def _anywhere(_may: Make) -> Make:
 
 
 def _own_instants(stamp: Make) -> Make:
-    def wrong(self: Any, metadata: Any, previous: Any, revision: int) -> Any:
-        return stamp(self, metadata, previous, revision) | (metadata if isinstance(metadata, dict) else {})
+    def wrong(self: Any, metadata: Any, *given: Any, **options: Any) -> Any:
+        own = metadata if isinstance(metadata, dict) else {}
+        return stamp(self, metadata, *given, **options) | own
 
     return wrong
 

@@ -18,6 +18,8 @@ ORIGINS = {
     "plain": "http://evil.example",
     "look-alike": "https://localhost.evil.example",
     "port": "https://evil.example:8443",
+    "own-with-a-tail": "{own}.evil.example",
+    "own-behind-a-word": "https://evil-{host}",
 }
 FORMS = {
     "text": "text/plain",
@@ -77,13 +79,15 @@ def test_an_answer_without_an_origin(twin: Twin) -> None:
 @pytest.mark.parametrize("name", ORIGINS)
 @pytest.mark.parametrize("how", ["simple", "preflight", "refused"])
 def test_a_foreign_origin(twin: Twin, name: str, how: str) -> None:
-    headers = {"Origin": ORIGINS[name]}
+    host = twin.rest.origin.partition("://")[2].partition(":")[0]
+    origin = ORIGINS[name].format(own=twin.rest.origin.rpartition(":")[0] or EVIL, host=host)
+    headers = {"Origin": origin}
     if how == "preflight":
         headers |= {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "x-api-key"}
         answer = twin.rest.request("OPTIONS", "/cities/{city}", headers=headers, as_=NOBODY)
     else:
         answer = twin.rest.get("/cities/{city}", headers=headers, as_=NOBODY if how == "refused" else None)
-    _judge_cors(answer.headers, ORIGINS[name])
+    _judge_cors(answer.headers, origin)
 
 
 @verifies("DTC-SEC-015", hazard="security")

@@ -1,5 +1,6 @@
 """Text is data: in paths and queries (DTC-SEC-009), in bodies and names of filters (DTC-SEC-010)."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,11 +10,23 @@ from dtc_cli.harness.suite import Answer, NotTested, Twin, expect, quote, verifi
 from suites.phase2.support.lists import OBJECTS, items_of
 from suites.phase2.support.queries import stored
 from suites.phase2.support.values import within
+from suites.phase3.support import readings
 from suites.security.support.injections import DELAY_MAX_S, OPERATORS, SLOW, SQL, judge_harmless, seconds
 from suites.security.support.secret import CLAUSE, Secret
 
 TEXTS = SQL | OPERATORS
 PLACES = ("type", "bounds", "limit", "offset", "properties.name", "sort", "updatedSince", "name")
+PAIRS = 3
+OTHER_QUERIES = {
+    "sensors": ("/cities/{city}/sensors", ("type", "limit", "status", "parameter")),
+    "cities": ("/cities", ("name", "limit", "country")),
+    "data": ("/cities/{city}/sensors/{sensor}/data", ("start", "end", "parameter", "limit")),
+    "aggregation": ("/cities/{city}/sensors/aggregate", ("parameter", "function", "interval", "start")),
+    "history": ("/cities/{city}/objects/{object}/history", ("start", "end", "limit")),
+    "services": ("/cities/{city}/services", ("type", "status")),
+}
+FILES = ("../../../../etc/passwd", "..%2f..%2f..%2f..%2fetc%2fpasswd", "/etc/passwd", "file:///etc/passwd")
+CANARY_S = 3.0
 COUNTS = ("type", "properties.name")
 """Filters of the standard whose value matches nothing that exists: whatever they find is too much."""
 OTHER_PATHS = {
@@ -88,6 +101,36 @@ def test_text_in_the_query(twin: Twin, secret: Secret, place: str, name: str) ->
         )
     if name.startswith("stacked"):
         secret.judge_kept(f"{place} with {name}")
+
+
+@verifies("DTC-SEC-009", negative=True, hazard="security")
+@pytest.mark.parametrize("place", OTHER_QUERIES)
+@pytest.mark.parametrize("name", ["quote", "union", "stacked", "not-equal", "percent"])
+def test_text_in_another_query(twin: Twin, secret: Secret, place: str, name: str) -> None:
+    path, names = OTHER_QUERIES[place]
+    wanted = path.replace("{object}", quote(secret.id))
+    if "{sensor}" in wanted:
+        wanted = wanted.replace("{sensor}", quote(readings.sensor(twin, "live")))
+    for one in names:
+        answer = twin.rest.get(wanted, params={one: TEXTS[name]})
+        judge_harmless(answer, f"{one} of {place} with {name}", clause=CLAUSE)
+    secret.judge_kept(f"a query of {place} with {name}")
+
+
+@verifies("DTC-SEC-009", negative=True, hazard="security")
+@pytest.mark.parametrize("name", ["up", "encoded", "absolute", "file"])
+def test_no_file_of_the_server_is_read(twin: Twin, name: str) -> None:
+    text = FILES[["up", "encoded", "absolute", "file"].index(name)]
+    for path in (f"{OBJECTS}/{quote(text)}", f"/cities/{{city}}/snapshots/{quote(text)}", f"/{quote(text)}"):
+        answer = twin.rest.get(path)
+        judge_harmless(answer, f"a path with {text}", clause=CLAUSE)
+        expect.that(
+            b"root:x:0:0" not in answer.body,
+            "a file of the server is read by its path (CWE-22, API8:2023)",
+            expected="404 or 400",
+            actual=answer.excerpt(120),
+            clause=CLAUSE,
+        )
 
 
 @verifies("DTC-SEC-009", negative=True, hazard="security")
@@ -173,6 +216,33 @@ def test_text_as_the_name_of_a_filter(twin: Twin, secret: Secret, name: str) -> 
 
 
 @verifies("DTC-SEC-010", negative=True, hazard="security")
+@pytest.mark.parametrize("place", ["object", "sensor", "simulation", "import"])
+def test_no_address_in_a_body_is_fetched(twin: Twin, place: str) -> None:
+    """An address of a listener of the run, wherever a body may hold one: it is data, and stays unvisited."""
+    mark = f"/dtc-{twin.run_id[-12:]}-{place}"
+    url = twin.canary.url + mark
+    links = dict.fromkeys(("url", "href", "source", "callback", "webhook", "image", "documentation"), url)
+    if place == "object":
+        twin.scratch.post(twin.scratch.body(**links, model={"href": url}))
+    elif place == "sensor":
+        twin.scratch.post_sensor(twin.scratch.sensor_body(**links, firmware=url))
+    elif place == "simulation":
+        parameters = {"event": "dtc", "expectedAttendance": 10, **links}
+        twin.scratch.post_simulation({"type": "CrowdDynamics", "parameters": parameters})
+    else:
+        twin.rest.post("/cities/{city}/import", json={**links, "format": "geojson"})
+    heard = twin.canary.heard((mark,), CANARY_S)
+    expect.that(
+        not heard,
+        "the target fetches an address that a body names (CWE-918, API7:2023)",
+        expected="nobody comes to the listener of the run",
+        actual=heard[:3],
+        clause=CLAUSE,
+        hint="an attacker reaches what only the server may: allow named hosts alone, or fetch nothing",
+    )
+
+
+@verifies("DTC-SEC-010", negative=True, hazard="security")
 @pytest.mark.parametrize("name", SLOW)
 def test_no_shift_in_time_by_a_body(twin: Twin, name: str) -> None:
     text = SLOW[name]
@@ -185,17 +255,26 @@ def test_no_shift_in_time_by_a_body(twin: Twin, name: str) -> None:
 
 
 def _judge_time(twin: Twin, ask: Callable[[], Answer], plain: Callable[[], Answer], what: str) -> None:
-    """A delay counts when it comes twice and the same request without the text is quick each time."""
-    took = seconds(twin, ask)
-    if took <= DELAY_MAX_S:
+    """A delay counts when it comes each time, and never without the text.
+
+    After a first slow answer, `PAIRS` requests without and with the text alternate. That all with it are
+    slower than all without has, by chance, the probability 1 / C(2n, n) (rank test, one-sided).
+    """
+    if seconds(twin, ask) <= DELAY_MAX_S:
         return
-    usual, again, after = seconds(twin, plain), seconds(twin, ask), seconds(twin, plain)
-    if max(usual, after) > DELAY_MAX_S / 2:
-        raise NotTested("the target is slow without the text as well")
+    usual, shifted = [], []
+    for _ in range(PAIRS):
+        usual.append(seconds(twin, plain))
+        shifted.append(seconds(twin, ask))
+        if shifted[-1] <= DELAY_MAX_S:
+            return  # once is a pause of the target's, or of the network's
+        if usual[-1] > DELAY_MAX_S / 2:
+            raise NotTested("the target is slow without the text as well")
+    chance = 1 / math.comb(2 * PAIRS, PAIRS)
     expect.that(
-        again <= DELAY_MAX_S,
+        min(shifted) <= max(usual) + DELAY_MAX_S / 2,
         f"{what} delays the answer: text reaches a query (CWE-89, API8:2023)",
-        expected=f"at most {DELAY_MAX_S:g} s, as without it ({usual:.1f} s)",
-        actual=f"{took:.1f} s and {again:.1f} s",
+        expected=f"at most {DELAY_MAX_S:g} s, as without it ({' '.join(f'{one:.1f}' for one in usual)} s)",
+        actual=f"{' '.join(f'{one:.1f}' for one in shifted)} s; by chance p = {chance:.2f}",
         clause=CLAUSE,
     )

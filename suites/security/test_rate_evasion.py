@@ -1,11 +1,13 @@
 """A used up allowance is used up, whatever a request says about itself (DTC-SEC-017)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from dtc_cli.harness.suite import Answer, Blocked, NotTested, Twin, expect, verifies
 from suites.phase2.support.allowance import CITY, Allowance, Exhaustion
+from suites.security.support.requests import Reply, base_path, send
 from suites.security.support.secret import CLAUSE
 
 EVASIONS: dict[str, dict[str, str]] = {
@@ -48,6 +50,34 @@ def test_a_path_brings_no_new_allowance(twin: Twin, allowance: Allowance, path: 
     _judge(twin, spent, lambda: twin.rest.get(asked, as_=spent.role, patient=False), f"the path {path}")
 
 
+@verifies("DTC-SEC-017", negative=True, hazard="security")
+@pytest.mark.parametrize("method", ["HEAD", "POST"])
+def test_a_method_brings_no_new_allowance(twin: Twin, allowance: Allowance, method: str) -> None:
+    spent = _spent(allowance)
+    near: dict[str, Any] = {"location": twin.scratch.geometry("Point"), "radius": 10}
+
+    def ask() -> Answer:
+        if method == "HEAD":
+            return twin.rest.request("HEAD", CITY, as_=spent.role, patient=False)
+        return twin.rest.post(f"{CITY}/spatial/nearby", json=near, as_=spent.role, patient=False)
+
+    _judge(twin, spent, ask, f"the method {method}")
+
+
+@verifies("DTC-SEC-017", negative=True, hazard="security")
+@pytest.mark.parametrize("count", [1, 8], ids=["fresh", "several"])
+def test_a_connection_brings_no_new_allowance(twin: Twin, allowance: Allowance, count: int) -> None:
+    """On connections of their own, each new; of several the last one is looked at."""
+    spent = _spent(allowance)
+    key = [*twin.credentials.role(spent.role).headers.items()]
+    target = f"{base_path(twin)}{CITY.replace('{city}', twin.rest.city)}"
+
+    def ask() -> Reply:
+        return [send(twin, "GET", target, key) for _ in range(count)][-1]
+
+    _judge(twin, spent, ask, f"{count} further connection(s)")
+
+
 def _spent(allowance: Allowance) -> Exhaustion:
     spent = allowance.used_up()
     if spent.refused is None:
@@ -55,13 +85,13 @@ def _spent(allowance: Allowance) -> Exhaustion:
     return spent
 
 
-def _judge(twin: Twin, spent: Exhaustion, ask: Callable[[], Answer], what: str) -> None:
+def _judge(twin: Twin, spent: Exhaustion, ask: Callable[[], Answer | Reply], what: str) -> None:
     """Served, while the plain request before and after is refused: then it was an evasion."""
     for _ in range(2):
         if not _refused_now(twin, spent):
             raise NotTested("the allowance of the key could not be used up again")
         answer = ask()
-        if not answer.ok:
+        if not 200 <= answer.status < 300:
             return
         if twin.rest.get(CITY, as_=spent.role, patient=False).status == 429:
             expect.that(

@@ -8,6 +8,7 @@ from dtc_cli.harness.suite import Blocked, NotApplicable, NotTested, Twin, expec
 from suites.phase2.support.attempts import attempt
 from suites.phase2.support.lists import OBJECTS
 from suites.phase2.support.operations import NO_SUCH_ID, READS, WRITES, Operations
+from suites.phase3.support import readings
 from suites.security.support.secret import CLAUSE, Secret
 
 WRITING = [row.id for row in WRITES]
@@ -115,6 +116,26 @@ def test_an_id_guessed_under_the_own_city(twin: Twin, secret: Secret, method: st
     answer = twin.rest.request(method, path, as_="other_city", **options)
     secret.judge_hidden(answer, f"{method} under the caller's own city with an id of another")
     secret.judge_kept(f"{method} under the caller's own city with an id of another")
+
+
+@verifies("DTC-SEC-006", negative=True, hazard="security")
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_sensor_guessed_under_the_own_city(twin: Twin, method: str) -> None:
+    """Data of a sensor of this city, read and written by the path of another."""
+    other, sensor = quote(_other(twin)), readings.sensor(twin, "live")
+    mine = readings.measurement(twin)
+    readings.post(twin, sensor, mine)
+    path = f"/cities/{other}/sensors/{quote(sensor)}/data"
+    body = {"measurements": [readings.measurement(twin)]}
+    options: dict[str, Any] = {"json": body} if method == "POST" else {}
+    answer = twin.rest.request(method, path, as_="other_city", **options)
+    expect.that(
+        not answer.ok,
+        f"{method} under the caller's own city reaches a sensor of another (CWE-639, API1:2023)",
+        expected="404 or 403",
+        actual=f"status {answer.status}, body {answer.excerpt(120)}",
+        clause=CLAUSE,
+    )
 
 
 @verifies("DTC-SEC-006", negative=True, hazard="security")
