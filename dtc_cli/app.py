@@ -21,6 +21,7 @@ from dtc_cli.commands import (
     ci,
     keys,
     load,
+    load_journeys,
     load_live,
     migrate,
     pins,
@@ -74,7 +75,7 @@ app.command()(audit)
 app.command()(validate)
 app.command()(requirements)
 app.command()(selftest)
-for many in load_live.COMMANDS:
+for many in (*load_live.COMMANDS, load_journeys.journeys):
     load.app.command()(many)
 app.add_typer(load.app, name="load")
 app.command()(bundle)

@@ -71,7 +71,7 @@ def connections(
     json: Json = False,
 ) -> None:
     """See CONNECTIONS_HELP."""
-    with _staged(target, out, "connections", yes_load, reference=reference) as here:
+    with staged(target, out, "connections", yes_load, reference=reference) as here:
         from dtc_cli.load import direct
 
         allowed = direct.limits(here, count, tuple(source or ()))
@@ -110,7 +110,7 @@ def ingestion(
     json: Json = False,
 ) -> None:
     """See INGESTION_HELP."""
-    with _staged(target, out, "ingestion", yes_load, reference=reference) as here:
+    with staged(target, out, "ingestion", yes_load, reference=reference) as here:
         from dtc_cli.load import direct
 
         made = direct.ingest(here, sensors=sensors, interval_s=interval, rounds=rounds, tell=_tell)
@@ -125,9 +125,10 @@ COMMANDS = (connections, ingestion)
 
 
 @contextmanager
-def _staged(
+def staged(
     target: Path | None, out: Path, kind: str, named: list[str] | None, *, reference: bool
 ) -> "Iterator[Stage]":
+    """The target of the command line, allowed and explored."""
     need_extra()
     from dtc_cli.core.model import Level
     from dtc_cli.core.target import load

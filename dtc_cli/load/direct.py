@@ -39,6 +39,7 @@ class Stage(msgspec.Struct, frozen=True):
     body: Mapping[str, Any]
     """A registration of a sensor."""
     folder: Path
+    city: scenario.City
 
 
 @contextmanager
@@ -83,7 +84,7 @@ def stage(target: Target, out: Path, kind: str) -> Iterator[Stage]:
             "attachedTo": name,
             "specifications": {"manufacturer": "dtc load", "updateInterval": 60, "dtcRun": run},
         }
-        yield Stage(target, port, body, folder)
+        yield Stage(target, port, body, folder, city)
     except (TargetUnreachable, TargetMisbehaves) as problem:
         raise DtcError(
             "target-unreachable",
