@@ -212,6 +212,16 @@ class _Examination:
                 'print {"valid": false, "errors": [{"code": "...", "pointer": "/...", "message": "..."}]}',
                 where,
             )
+        listed = value.get("errors")
+        errors = [one for one in listed if isinstance(one, dict)] if isinstance(listed, list) else []
+        if any(not isinstance(one.get("pointer"), str) for one in errors):
+            return Check(
+                "validator",
+                "warn",
+                "the validator's errors name no place: a pointer is missing",
+                'give each error a pointer, "/cityObjects/0/geometry" for example; "" is the whole record',
+                where,
+            )
         return Check("validator", "ok", f"answers in {took * 1000:.0f} ms")
 
     def _reach(self) -> Check:

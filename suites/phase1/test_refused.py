@@ -17,6 +17,7 @@ from dtc_cli.harness.suite import (
     Case,
     NotApplicable,
     NotTested,
+    Tolerated,
     Twin,
     Violation,
     judge_answer,
@@ -43,6 +44,8 @@ def vector(case: Case) -> Any:
     return pytest.param(case, marks=marks, id=f"{case.requirement}/{case.id}")
 
 
+PLACES = "DTC-P1-090"
+"""The report of all violations: here it is seen whether each has its place."""
 CASES = sorted(load_cases(RECORD_VECTORS), key=order)
 
 
@@ -56,6 +59,8 @@ def test_validator(twin: Twin, case: Case) -> None:
     given = answer if isinstance(answer, dict) else {}
     finding = judge_answer(case, given.get("valid"), given.get("errors"))
     if finding is None:
+        if case.requirement == PLACES:
+            judge_places(given.get("errors"))
         return
     culprit = first_failed(twin, case)
     if culprit is not None:
@@ -67,6 +72,18 @@ def test_validator(twin: Twin, case: Case) -> None:
         clause=finding.clause,
         hint=case.why,
     )
+
+
+def judge_places(errors: Any) -> None:
+    """Each error of a report says where it is."""
+    lacking = [one for one in errors if not isinstance(one.get("pointer"), str)]
+    if lacking:
+        raise Tolerated(
+            "the validator's errors do not say where they are",
+            expected="a pointer in each error",
+            actual=", ".join(sorted({str(one.get("code")) for one in lacking})),
+            clause="P1 8.2",
+        )
 
 
 def first_failed(twin: Twin, case: Case) -> str | None:

@@ -148,6 +148,16 @@ def test_a_validator_that_is_none(read: Callable[..., Target], command: str, wor
     assert word in red.detail
 
 
+def test_a_validator_whose_errors_name_no_place(read: Callable[..., Target]) -> None:
+    said = '{"valid": false, "errors": [{"code": "ERR_MISSING_FIELD", "message": "no cityId"}]}'
+    quoted = f"printf '{said}' {{file}}".replace("'", "''")
+    with serving(healthy) as origin:
+        found = examine(read(origin, f"validator: {{command: '{quoted}'}}\n"), Level.BRONZE)
+    line = next(check for check in found.checks if check.check == "validator")
+    assert line.status == "warn"
+    assert "pointer" in line.detail
+
+
 def test_a_level_that_needs_more_than_the_file_has(tmp_path: Path) -> None:
     text = "dtc: 1\ntarget: {name: a, vendor: b, version: c}\ncity: KR-BUSAN-2025\n"
     found = examine(parse(text, source="target.yaml", folder=tmp_path), Level.SILVER)

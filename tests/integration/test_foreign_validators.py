@@ -12,8 +12,8 @@ from typing import Any, cast
 import pytest
 
 from dtc_cli.core.records.cases import judge_answer
-from dtc_cli.harness.suite import Twin
-from suites.phase1.test_refused import CASES, first_failed
+from dtc_cli.harness.suite import Tolerated, Twin
+from suites.phase1.test_refused import CASES, first_failed, judge_places
 from tests.integration.test_faults_phase1 import DRIVER, MUSTS, NOW, Told
 from tests.support.defects_records import RECORDS, Defect
 
@@ -51,6 +51,12 @@ def parsed(raw: bytes) -> Any:
         return json.loads(raw)
     except ValueError:
         return None
+
+
+def test_errors_without_a_place_are_told_once() -> None:
+    judge_places([{"code": "ERR_MISSING_FIELD", "pointer": ""}])
+    with pytest.raises(Tolerated, match="do not say where"):
+        judge_places([{"code": "ERR_MISSING_FIELD", "message": "no cityId"}])
 
 
 @pytest.mark.parametrize("defect", RECORDS, ids=[f"{one.requirement} {one.what}" for one in RECORDS])

@@ -280,9 +280,7 @@ def _each_position(change: Callable[[list[Any]], list[Any]]) -> Callable[[Any], 
 
 _six_decimals = _each_position(lambda p: [round(x, 6) if isinstance(x, float) else x for x in p])
 _three = _each_position(lambda p: p[:3])
-_numbers = _each_position(
-    lambda p: [129.0 + 0.075 * i if isinstance(x, bool) else x for i, x in enumerate(p)]
-)
+_numbers = _each_position(lambda p: [(35.2, 129.075)[x] if isinstance(x, bool) else x for x in p])
 
 
 def _one_part(geometry: Any) -> Any:
@@ -940,7 +938,6 @@ def _words_are_now(_relay: Relay, request: Request) -> None:
 def _callers() -> Iterator[Defect]:
     yield Defect("DTC-P2-087", "nearby is open", _open("POST", "/spatial/nearby"))
     yield Defect("DTC-P2-087", "the history is open", _open("GET", HISTORY))
-    yield Defect("DTC-P2-088", "keys are compared without case", _any_case())
     yield Defect(
         "DTC-P2-088",
         "an unknown key is called forbidden",
@@ -1032,17 +1029,6 @@ def _open(method: str, path: str) -> Callable[[Relay, Request], None]:
     return before
 
 
-def _any_case() -> Callable[[Relay, Request], None]:
-    seen: dict[str, str] = {}
-
-    def before(_relay: Relay, request: Request) -> None:
-        key = request.headers.get("x-api-key")
-        if key:
-            request.headers["x-api-key"] = seen.setdefault(key.lower(), key)
-
-    return before
-
-
 def _set_code(code: str) -> Callable[[Request, Reply, dict[str, Any]], None]:
     def change(_request: Request, _reply: Reply, found: dict[str, Any]) -> None:
         found["code"] = code
@@ -1064,16 +1050,15 @@ def _any_scheme(_relay: Relay, request: Request) -> None:
 
 
 def _borrowed(method: str, path: str) -> Callable[[Relay, Request], None]:
-    keys: list[str] = []
+    """Whoever is known may do it: with the key of the first who created an object."""
+    first: list[str] = []
 
     def before(_relay: Relay, request: Request) -> None:
-        if request.method == method and request.below == path and keys and key_of(request):
-            if request.headers.get("x-api-key") in keys[1:] or "x-api-key" not in request.headers:
-                return
-            if len(request.headers.get("x-api-key", "")) > 20:
-                request.headers["x-api-key"] = keys[0]
-        elif request.method == "POST" and request.below == "/objects" and "x-api-key" in request.headers:
-            keys.append(request.headers["x-api-key"])
+        key = request.headers.get("x-api-key", "")
+        if request.method == method and request.below == path and first and len(key) > 20:
+            request.headers["x-api-key"] = first[0]
+        elif request.method == "POST" and request.below == "/objects" and key and not first:
+            first.append(key)
 
     return before
 
