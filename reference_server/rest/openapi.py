@@ -262,15 +262,30 @@ async def page(call: Call) -> Reply:
     rows = []
     for path, methods in document()["paths"].items():
         for method, shown in methods.items():
-            cells = (method.upper(), path, shown["summary"], ", ".join(shown["responses"]))
+            cells = (method.upper(), path, shown["summary"], _asked(shown), _right(shown))
             rows.append("<tr>" + "".join(f"<td>{html.escape(cell)}</td>" for cell in cells) + "</tr>")
     text = (
         '<!doctype html><html lang="en"><meta charset="utf-8"><title>Reference twin</title>'
-        "<style>body{font:16px/1.5 sans-serif;margin:2rem}td,th{padding:.2rem .8rem;text-align:left}</style>"
-        '<h1>Reference twin</h1><p>The full description: <a href="/openapi.json">/openapi.json</a></p>'
-        "<table><thead><tr><th>Method</th><th>Path</th><th>What</th><th>Answers</th></tr></thead><tbody>"
-        + "".join(rows)
-        + "</tbody></table></html>"
+        "<style>body{font:16px/1.5 sans-serif;margin:2rem}td,th{padding:.2rem .8rem;text-align:left;"
+        "vertical-align:top}</style>"
+        '<h1>Reference twin</h1><p>The full description: <a href="/openapi.json">/openapi.json</a>. '
+        "Send a key as X-API-Key, or a token of /oauth/token as Authorization: Bearer.</p>"
+        "<table><thead><tr><th>Method</th><th>Path</th><th>What</th><th>Query and body</th><th>Right</th>"
+        "</tr></thead><tbody>" + "".join(rows) + "</tbody></table></html>"
     )
     headers = {"content-security-policy": "default-src 'none'; style-src 'unsafe-inline'"}
     return Reply(200, text.encode(), headers, b"text/html; charset=utf-8")
+
+
+def _asked(shown: dict[str, Any]) -> str:
+    """What an operation may be given: its query parameters, the needed ones with a star, and its body."""
+    query = [one for one in shown["parameters"] if one["in"] == "query"]
+    names = [one["name"] + ("*" if one["required"] else "") for one in query]
+    for media, content in shown.get("requestBody", {"content": {}})["content"].items():
+        schema = content["schema"].get("$ref", "").rpartition("/")[2]
+        names.append(f"{media} {schema}".strip())
+    return ", ".join(names)
+
+
+def _right(shown: dict[str, Any]) -> str:
+    return next((one["oauth"][0] for one in shown["security"] if "oauth" in one), "open")

@@ -71,3 +71,5 @@ def test_the_page_works_without_a_network(twin: Any) -> None:
     assert "http://" not in answer.text
     assert "<script" not in answer.text
     assert "/cities/{cityId}/objects" in answer.text
+    assert "<td>limit, offset, type, bounds," in answer.text
+    assert "<td>application/json NewObject</td><td>write</td>" in answer.text
