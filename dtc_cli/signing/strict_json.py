@@ -12,8 +12,9 @@ from dtc_cli.signing.refusal import Refusal
 
 MAX_DEPTH = 64
 # Sorted keys, integers up to 53 bits: for ASCII without fractions that is RFC 8785 form, 30 times faster.
-_FRACTION = re.compile(rb"(?:^|[:,\[])-?[0-9]+[.eE]")
-"""Every number with a point or an exponent in a text without blanks; also some text inside strings."""
+_FRACTION = re.compile(rb"[:,\[]-?[0-9]+(?:\.[0-9]+(?:[eE][-+]?[0-9]+)?|[eE][-+]?[0-9]+)[,}\]]")
+"""Every member or item with a point or an exponent in a text without blanks; seldom some text in a string,
+never an instant."""
 CANONICAL = orjson.OPT_SORT_KEYS | orjson.OPT_STRICT_INTEGER
 
 
@@ -98,7 +99,9 @@ def _quick(data: bytes) -> Any | None:
     A text that comes out of its own value byte for byte has no duplicate keys, no blanks, no odd spelling and
     no integer beyond 2^53; fractions, which the two libraries write differently, are looked for apart.
     """
-    if not data.isascii() or _FRACTION.search(data) or data.count(b"{") + data.count(b"[") > MAX_DEPTH:
+    if data[:1] not in (b"{", b"[") or not data.isascii() or data.count(b"{") + data.count(b"[") > MAX_DEPTH:
+        return None
+    if _FRACTION.search(data):
         return None
     try:
         value = orjson.loads(data)
