@@ -16,18 +16,24 @@ if TYPE_CHECKING:
 
 HELP = """Compare two runs, vector by vector: regressions, fixes, new and lost vectors, how the times moved.
 
-Each of the two is a run folder or a package. Times are compared over the vectors that passed in both runs:
-the median ratio with its 95 % interval; an interval that holds 1 shows no difference.
+Each of the two is a run folder or a package, or both are folders of `dtc load run`. Times are compared over
+the vectors that passed in both runs: the median ratio with its 95 % interval; an interval that holds 1 shows
+no difference. Of loads, throughput, median, p99 and failures are compared second by second, with intervals
+from a bootstrap.
 
 \b
 Examples:
   dtc compare runs/20260101T120000Z-1a2b3c4d runs/20260201T120000Z-5e6f7a8b
   dtc compare before.dtcpack.tar.gz after.dtcpack.tar.gz --json
+  dtc compare runs/load-20260101T120000Z-1a2b3c4d runs/load-20260201T120000Z-5e6f7a8b
 
 \b
 Exit codes: 0 nothing became worse, 1 a vector became worse, or one was lost though both runs had the same
-tests before them, 2 one of the two is no run, 3 a package is damaged.
+tests before them, or a figure of a load became worse, 2 one of the two is no run, 3 a package is damaged.
 """
+
+
+LOAD = "load.json"
 
 
 def compare(
@@ -36,6 +42,9 @@ def compare(
     json: Json = False,
 ) -> None:
     """See HELP."""
+    if (before / LOAD).is_file() and (after / LOAD).is_file():
+        _loads(before, after, json=json)
+        return
     from dtc_cli.commands.report import read
     from dtc_cli.comparison.pair import compare as run
 
@@ -52,6 +61,31 @@ def compare(
 
 
 compare.__doc__ = HELP
+
+
+def _loads(before: Path, after: Path, *, json: bool) -> None:
+    """Two loads."""
+    from dtc_cli.commands.load import need_extra
+
+    need_extra()
+    from dtc_cli.load import difference, result
+
+    found = difference.compare(result.read(before), result.read(after))
+    if json:
+        import msgspec
+
+        console.emit_json({**msgspec.to_builtins(found), "worse": found.worse})
+    else:
+        for note in found.notes:
+            console.out(f"note: {note}")
+        rows = [
+            (one.name, f"{one.before:g}", f"{one.after:g}", f"{one.ratio:.3f}",
+             f"{one.low:.3f} to {one.high:.3f}", one.words)
+            for one in found.differences
+        ]  # fmt: skip
+        console.table(("figure", "before", "after", "ratio", "95 % interval", "shows"), rows)
+    if found.worse:
+        raise typer.Exit(int(ExitCode.NOT_CONFORMANT))
 
 
 def _print(found: "Comparison") -> None:

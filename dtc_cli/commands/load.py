@@ -1,5 +1,6 @@
 """`dtc load`: how much a target serves, how fast, and whether the answers stay true."""
 
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -155,8 +156,9 @@ def search(
     wish = conduct.Wish(profile=profile, rate=rate, workers=workers, lanes=connections, seed=seed)
     with _ready(target, wish, out, yes_load, reference=reference) as ready:
         found = conduct.highest(ready, ceiling=ceiling, tried=_tell_try)
+    scaled = _scaled_words(ready.terms.objectives)
     if json:
-        console.emit_json(msgspec.to_builtins(found))
+        console.emit_json({**msgspec.to_builtins(found), "scaled": scaled})
     elif found.highest is None:
         console.out("no rate keeps the objectives")
     else:
@@ -166,6 +168,7 @@ def search(
             "ceiling": "the ceiling",
         }
         console.out(f"highest rate: {found.highest:.0f} requests/s ({words[found.limit]} stopped the search)")
+        console.out(scaled)
     if found.highest is None:
         raise typer.Exit(int(ExitCode.NOT_CONFORMANT))
 
@@ -199,9 +202,13 @@ def steps(
         made = conduct.grow(ready, tuple(factor or (1.0, 2.0, 4.0)), _tell_try)
     last = knee(made)
     if json:
-        console.emit_json({"steps": msgspec.to_builtins(made), "knee": last.rate if last else None})
+        scaled = _scaled_words(ready.terms.objectives)
+        console.emit_json(
+            {"steps": msgspec.to_builtins(made), "knee": last.rate if last else None, "scaled": scaled}
+        )
     elif last is not None:
         console.out(f"answers grow with the requests up to {last.rate:g} requests/s")
+        console.out(_scaled_words(ready.terms.objectives))
     outcomes = {one.outcome for one in made}
     if outcomes - {"passed"}:
         raise typer.Exit(int(ExitCode.NOT_CONFORMANT if "failed" in outcomes else ExitCode.INCOMPLETE))
@@ -274,15 +281,29 @@ def need_extra() -> None:
 
 
 def _teller() -> Any:
+    """A line for each second; on a terminal the picture of the last seconds, drawn anew in its place."""
+    from dtc_cli.load.live import Picture, line
+
+    picture = Picture() if console.colour_wanted(sys.stderr) else None
+
     def tell(instant: "Instant") -> str:
-        p99 = "-" if instant.p99_ms is None else f"{instant.p99_ms:.1f}"
-        console.status(
-            f"  {instant.second + 1:>4} s  {instant.offered:>7.0f} offered  {instant.done:>7} answered  "
-            f"{instant.errors:>5} failed  p99 {p99:>8} ms  generator {instant.cpu_share:.0%}"
-        )
+        if picture is None:
+            console.status(line(instant))
+        else:
+            sys.stderr.write(picture.drawn(instant))
+            sys.stderr.flush()
         return ""
 
     return tell
+
+
+def _scaled_words(goals: Any) -> str:
+    """What tries of a few seconds may show (C-92)."""
+    from dtc_cli.load.conduct import TRY_S
+
+    named = sorted({one.requirement for one in goals if one.requirement})
+    what = ", ".join(named) or "the profile's figures"
+    return f"scaled: tries of {TRY_S:g} s can show that a bound is broken, and pass nothing ({what})"
 
 
 def _tell_try(made: Any) -> None:

@@ -199,7 +199,7 @@ def _failed(why: str) -> DtcError:
             "journeys need an extra that is not installed",
             where="dtc load journeys",
             why=why,
-            hint='pip install "dtc[load]"',
+            hint='pip install "dtc[journeys]"',
         )
     return DtcError(
         "load-worker",

@@ -1,0 +1,72 @@
+"""Two loads compared, and the picture of one while it runs."""
+
+import msgspec
+import pytest
+
+from dtc_cli.errors import DtcError
+from dtc_cli.load import difference, live
+from dtc_cli.load.health import Host
+from dtc_cli.load.outcome import Instant
+from dtc_cli.load.result import Result, Terms
+from dtc_cli.load.truth import Findings
+from tests.unit.test_load_verdicts import outcome
+
+
+def load(
+    p99: float, *, seconds: int = 30, wobble: float = 2.0, done: int = 100, rate: float = 100.0
+) -> Result:
+    """A load whose seconds go up and down around a p99."""
+    made = tuple(
+        Instant(second, rate, done, done, 0, 0, p99 / 2, p99 + wobble * (second % 3 - 1), 0.2)
+        for second in range(seconds)
+    )
+    measured = msgspec.structs.replace(outcome(rate=rate), seconds=made)
+    schedule = msgspec.structs.replace(
+        measured.schedule, steps=(msgspec.structs.replace(measured.schedule.steps[0], duration_s=seconds),)
+    )
+    terms = Terms(
+        profile="standard", mix="keyed", rate=rate, duration_s=seconds, warmup_s=0, workers=1, lanes=8,
+        timeout_s=10, seed=0, scaled="", objectives=(),
+    )  # fmt: skip
+    return Result(
+        run="load-x", started="", target={}, data={"objects": 1}, host=Host.here(), terms=terms,
+        outcome=msgspec.structs.replace(measured, schedule=schedule),
+        findings=Findings(0, 0, {}, ()), verdicts=(),
+    )  # fmt: skip
+
+
+def said(before: Result, after: Result) -> dict[str, str]:
+    return {one.name: one.words for one in difference.compare(before, after).differences}
+
+
+def test_more_than_noise() -> None:
+    found = said(load(40), load(80))
+    assert found["p99 ms"] == found["p50 ms"] == "worse"
+    assert found["answers/s"] == "no more than noise"
+    assert said(load(80), load(40))["p99 ms"] == "better"
+    assert difference.compare(load(40), load(80)).worse
+
+
+def test_noise() -> None:
+    assert set(said(load(40, wobble=15), load(41, wobble=15)).values()) == {"no more than noise"}
+    # Half a millisecond is less than the method can tell, however steady the runs are.
+    assert said(load(10, wobble=0), load(10.5, wobble=0))["p99 ms"] == "no more than noise"
+
+
+def test_fewer_answers_are_worse() -> None:
+    assert said(load(40), load(40, done=80))["answers/s"] == "worse"
+
+
+def test_notes_and_short_runs() -> None:
+    assert difference.compare(load(40), load(40, rate=50.0)).notes == ("another rate: 100.0 and 50.0",)
+    with pytest.raises(DtcError, match="measured seconds"):
+        difference.compare(load(40), load(40, seconds=5))
+
+
+def test_the_picture_is_drawn_over_itself() -> None:
+    picture = live.Picture()
+    first, second = (picture.drawn(one) for one in load(40, seconds=2).outcome.seconds)
+    assert "\x1b[3F" not in first
+    assert second.startswith("\x1b[3F")
+    assert second.count("\n") == 3
+    assert "100 at most" in second
