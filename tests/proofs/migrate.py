@@ -249,8 +249,9 @@ SETS: dict[str, list[Case]] = {
     "cityjson_nl_ch": [
         Case(file="delft.json", check=within(4.2, 51.9, 4.5, 52.1)),
         Case(file="zurich_subset_lod2.json", check=within(8.3, 47.2, 8.7, 47.5)),
-        Case(file="rotterdam_subset.json", check=within(4.3, 51.8, 4.7, 52.0)),
-        Case(file="DH_01_subs.city.json"),
+        Case(file="rotterdam_subset.json", refused="coordinate reference system"),
+        Case(file="rotterdam_subset.json", crs="EPSG:28992", check=within(4.3, 51.8, 4.7, 52.0)),
+        Case(file="DH_01_subs.city.json", crs="EPSG:28992", check=within(4.2, 52.0, 4.4, 52.15)),
         Case(file="rectangle.json", refused="coordinate reference system"),
     ],
     "ifc_duplex_georef": [
