@@ -318,7 +318,7 @@ def test_a_session_survives_a_drop(twin: Twin, qos: int) -> None:
     values = speak(twin, sensor, 1, 3)
     second = session(twin, name, clean=False)
     present = second.link.session_present
-    got = second.messages(wia.DELIVERY_S, readings.on_mqtt(sensor), most=len(values))
+    got = readings.all_of(second, sensor, values)
     later = speak(twin, sensor, 1)
     live = second.messages(wia.DELIVERY_S, readings.on_mqtt(sensor, later[0]), most=1) if present else []
     second.settle(0.3)
@@ -456,7 +456,7 @@ def test_the_rest_comes_with_the_acknowledgements(twin: Twin) -> None:
     hearer = broker.connect(twin, "receive-rest", values={"receiveMaximum": 3})
     hearer.subscribed((readings.filter_of(twin), 1))
     values = speak(twin, sensor, 1, 10)
-    got = hearer.messages(wia.DELIVERY_S, readings.on_mqtt(sensor), most=10)
+    got = readings.all_of(hearer, sensor, values)
     hearer.close()
     judge_all_there(values, got, "messages beyond the window", clause="P3 4.2.1")
 

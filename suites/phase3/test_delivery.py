@@ -234,6 +234,7 @@ def test_the_window_opens_again_with_acknowledgements(twin: Twin) -> None:
         hearer.ack("PUBACK", wia.acked(one) or "")
     hearer.acks = True
     late = hearer.publishes(wia.DELIVERY_S, readings.like(sensor), most=len(values) - len(got))
+    late += readings.came(twin, hearer, readings.like(sensor))
     hearer.close()
     seen = {entry.get("value") for one in got + late for entry in readings.carried(wia.payload_of(one))}
     missing = [value for value in values if not any(readings.same(one, value) for one in seen)]
@@ -275,14 +276,16 @@ def held(twin: Twin, qos: int, count: int) -> tuple[Session, str, list[float], l
 def test_what_was_held_comes_after_resume_in_order(twin: Twin, qos: int) -> None:
     hearer, sensor, values, early = held(twin, qos, 5)
     hearer.send("FLOW_CONTROL", {"action": "resume"})
-    late = hearer.publishes(wia.DELIVERY_S, lambda one: readings.about(one, sensor), most=len(values))
+    late = hearer.publishes(wia.DELIVERY_S, readings.like(sensor), most=len(values))
+    if len(late) == len(values):  # at QoS 1 some may have come twice
+        late += readings.came(twin, hearer, readings.like(sensor)) if qos == 1 else []
     hearer.close()
     told = [entry.get("value") for one in late for entry in readings.carried(wia.payload_of(one))]
     came = [value for value in told if value in values]  # a message may tell of other readings too
     if early:
         raise Blocked("DTC-P3-049", f"{len(early)} messages came during the pause")
     expect.that(
-        sorted(came) == sorted(values) if qos == 1 else came == values,
+        set(values) <= set(came) if qos == 1 else came == values,
         "what was held is not delivered after resume",
         expected=values,
         actual=came,

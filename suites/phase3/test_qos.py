@@ -134,17 +134,6 @@ def test_what_was_not_acknowledged_comes_again(twin: Twin) -> None:
     )
 
 
-def heard_all(ears: Client, sensor: str, values: list[float]) -> list[Arrived]:
-    """What comes until each value has come once, or nothing more comes for a while."""
-    got: list[Arrived] = []
-    while set(values) - set(values_of(got)):
-        more = ears.messages(wia.DELIVERY_S, readings.on_mqtt(sensor), most=1)
-        if not more:
-            break
-        got += more
-    return got
-
-
 @verifies("DTC-P3-069", hazard="write")
 def test_a_publisher_whose_line_breaks_loses_nothing(twin: Twin) -> None:
     """At least once, counted: what is published again after a break, because no PUBACK came, is there."""
@@ -164,7 +153,7 @@ def test_a_publisher_whose_line_breaks_loses_nothing(twin: Twin) -> None:
                 again.published(readings.topic(twin, sensor), readings.body(sensor, mine), qos=1, dup=True)
         again.close()
         values += [mine["value"] for mine in sent]
-    got = heard_all(ears, sensor, values)
+    got = readings.all_of(ears, sensor, values)
     ears.close()
     judge_all_there(values, got, "QoS 1 messages across broken lines", clause="P3 9.1")
 

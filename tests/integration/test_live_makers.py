@@ -12,7 +12,7 @@ from tests.support.live_makers import MAKERS
 from tests.support.live_suites import judge, with_outcome
 from tests.support.live_twin import serving
 
-MODULES = {"piecemeal": "phase3/test_frames.py", "terse": "phase3/test_connection.py"}
+MODULES = {"piecemeal": "phase3/test_frames.py"}
 SEEN = {"phase3/test_connection.py": "a ping between fragments loses it"}
 
 

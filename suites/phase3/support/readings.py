@@ -101,6 +101,20 @@ def came(twin: Twin, ears: Session | Client, wanted: Callable[[Any], bool]) -> l
     return ears.publishes(rest, wanted) if isinstance(ears, Session) else ears.messages(rest, wanted)
 
 
+def all_of(ears: Client, sensor_id: str, values: Iterable[float]) -> list[Arrived]:
+    """What comes until each value has come at least once, or nothing more comes for a while (QoS 1)."""
+    got: list[Arrived] = []
+    missing = set(values)
+    while missing:
+        more = ears.messages(DELIVERY_S, on_mqtt(sensor_id), most=1)
+        if not more:
+            break
+        got += more
+        told = [entry.get("value") for one in more for entry in carried(of_mqtt(one.packet.payload))]
+        missing = {value for value in missing if not any(same(one, value) for one in told)}
+    return got
+
+
 def carried(payload: Any) -> list[dict[str, Any]]:
     """The measurements of a payload in any of the printed shapes (C-62): with the sensor's id in each."""
     if isinstance(payload, dict) and isinstance(payload.get("payload"), dict) and "type" in payload:
