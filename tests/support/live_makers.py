@@ -245,7 +245,7 @@ def _modest(send: Make) -> Make:
             packet = mqtt5.ConnAckPacket(
                 session_present=packet.session_present,
                 assigned_client_id=packet.assigned_client_id,
-                server_keep_alive=30,
+                server_keep_alive=packet.server_keep_alive,
                 receive_max=20,
                 topic_alias_max=0,
                 max_packet_size=262_144,
