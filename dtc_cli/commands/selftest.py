@@ -91,4 +91,5 @@ def _line(one: "Attempt") -> str:
         ("killed" if one.killed else "SURVIVED") if one.requirement else ("quiet" if one.killed else "ALARM")
     )
     also = f", also {', '.join(one.also)}" if one.also else ""
-    return f"{one.fault}: {verdict}{also}"
+    crashes = f", {one.crashes} answers with status 500" if one.crashes else ""
+    return f"{one.fault}: {verdict}{also}{crashes}"

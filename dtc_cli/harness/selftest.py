@@ -20,6 +20,7 @@ import msgspec
 from dtc_cli.core import report as reporting
 from dtc_cli.core.catalogue import load as catalogue
 from dtc_cli.core.model import Level, Outcome, Strength
+from dtc_cli.core.runfolder import EVENTS
 from dtc_cli.core.target import load as load_target
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
@@ -60,6 +61,8 @@ class Attempt(msgspec.Struct, frozen=True, kw_only=True):
     """Other MUSTs that failed."""
     undecided: tuple[str, ...]
     """MUSTs that ended as error, blocked or not tested."""
+    crashes: int = 0
+    """Answers with status 500: a fault that breaks the twin by accident shows nothing about the suites."""
 
     @property
     def killed(self) -> bool:
@@ -131,6 +134,7 @@ def attempt(
             for _ in run.judge():
                 continue
         rows = {row.id: row for row in reporting.build(run.folder).requirements}
+        crashes = (run.folder / EVENTS).read_bytes().count(b'"status":500,')
     musts = [row for row in rows.values() if row.strength is Strength.MUST and row.binds == "target"]
     own = fault.requirement if fault else ""
     undecided = {Outcome.ERROR, Outcome.BLOCKED, Outcome.NOT_TESTED}
@@ -141,6 +145,7 @@ def attempt(
         outcome=rows[own].outcome if own in rows else None,
         also=tuple(row.id for row in musts if row.outcome is Outcome.FAILED and row.id != own),
         undecided=tuple(row.id for row in musts if row.outcome in undecided and row.id != own),
+        crashes=crashes,
     )
 
 

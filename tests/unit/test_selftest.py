@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from dtc_cli.commands.selftest import _line
 from dtc_cli.core.model import Outcome
 from dtc_cli.harness.selftest import CLEAN, Attempt, Fault, as_json, attempts, matrix
 
@@ -72,3 +73,9 @@ def test_what_is_recorded_is_not_judged_again(tmp_path: Path) -> None:
     record.write_bytes(b"".join(msgspec.json.encode(line) + b"\n" for line in lines))
     chosen = [Fault("DTC-P2-001", "DTC-P2-001", "why"), None, None]
     assert list(attempts(chosen, full=False, seed=3, record=record)) == made
+
+
+def test_a_fault_that_crashes_the_twin_is_told() -> None:
+    made = attempt("DTC-P2-001", Outcome.FAILED)
+    assert "status 500" not in _line(made)
+    assert _line(msgspec.structs.replace(made, crashes=2)).endswith("2 answers with status 500")
