@@ -227,6 +227,15 @@ async def open_loop(
     return found
 
 
+async def settled(server: Server) -> None:
+    """Wait until a server that has just started has done what it does in the background."""
+    for _ in range(120):
+        before = server.cpu()
+        await asyncio.sleep(0.5)
+        if server.cpu() - before <= 0.01:
+            return
+
+
 def p95(values: list[float]) -> float:
     """The 95th percentile."""
     return statistics.quantiles(values, n=20)[-1] if len(values) > 1 else values[0]
@@ -409,6 +418,7 @@ async def classes(folder: Path, options: argparse.Namespace) -> None:
     """One question after another on an idle server: median and p95 of each kind."""
     with twin(folder, "--db", str(options.db)) as server:
         makers = questions(server, options.db)
+        await settled(server)
         connection = Connection(server)
         await connection.open()
         for kind, make in makers.items():
@@ -441,6 +451,7 @@ async def mixed(folder: Path, options: argparse.Namespace) -> None:
             kind = random.choice(shares)
             return kind, makers[kind]()
 
+        await settled(server)
         await open_loop(server, make, rate=100, seconds=2)
         before = server.cpu()
         found = await open_loop(server, make, rate=options.rate, seconds=options.seconds)

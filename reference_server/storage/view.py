@@ -42,10 +42,20 @@ class View:
             after = found[-1].no
 
     def objects_of(self, city: int, types: Sequence[str]) -> Iterator[tuple[str, bytes]]:
-        """The ids and bodies of all objects of some types, read row by row."""
+        """The ids and bodies of all objects of some types, read page by page.
+
+        No cursor stays open in between: who stops half way may close the view.
+        """
+        query = (
+            "SELECT no, id, CAST(body AS BLOB) FROM object WHERE city = ? AND type = ? AND no > ?"
+            " ORDER BY no LIMIT ?"
+        )
         for kind in types:
-            query = "SELECT id, CAST(body AS BLOB) FROM object WHERE city = ? AND type = ?"
-            yield from self._sql.execute(query, (city, kind))
+            after: int | None = 0
+            while after is not None:
+                found = self._sql.execute(query, (city, kind, after, PAGE)).fetchall()
+                yield from ((name, body) for _, name, body in found)
+                after = found[-1][0] if len(found) == PAGE else None
 
     def objects_changed(
         self, city: int, after: int, types: Sequence[str], limit: int

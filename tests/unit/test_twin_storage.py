@@ -1,4 +1,4 @@
-"""Filters on long texts are exact, though the index holds only their beginnings."""
+"""The storage by itself: exact filters on long texts, counts, walks, views."""
 
 import asyncio
 import functools
@@ -13,6 +13,7 @@ import pytest
 
 from reference_server import demo, instants
 from reference_server.bulk.judge import prepare
+from reference_server.storage import view
 from reference_server.storage.properties import LONGEST
 from reference_server.storage.protocol import Condition, ObjectQuery, SensorQuery, Transaction
 from reference_server.storage.sqlite import SqliteStorage
@@ -171,3 +172,19 @@ async def test_sensors_are_counted_and_walked_through(tmp_path: Path) -> None:
             assert len(page.rows) == min(count, query.limit)
         assert [row.id async for row in storage.walk_sensors(1, page=2)] == ["s0", "s1", "s2", "s3", "s4"]
         assert [row.id async for row in storage.walk_sensors(2)] == []
+
+
+@awaited
+async def test_a_view_may_be_closed_by_who_stops_half_way(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(view, "PAGE", 2)
+    async with filled(tmp_path / "t.db") as storage:
+        seen = storage.view()
+        assert {name for name, _ in seen.objects_of(1, ("Road", "Park"))} == {
+            str(number) for number in range(len(TEXTS))
+        }
+        unfinished = seen.objects_of(1, ("Park",))
+        next(unfinished)
+        seen.close()
+        del unfinished
