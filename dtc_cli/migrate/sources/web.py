@@ -19,6 +19,8 @@ from dtc_cli.migrate.trouble import source_error
 TRY_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 PAUSE_FIRST_S, PAUSE_MOST_S = 0.2, 10.0
 BIGGEST_ANSWER = 256 * 1024 * 1024
+MOST_MOVES = 10
+"""Redirections of one request; more of them are a circle."""
 LONGEST_URL = 1800
 """Characters; beyond, servers and proxies cut a query off."""
 SECRET_NAMES = frozenset(
@@ -120,7 +122,8 @@ class Web:
         as_form = form and (length > LONGEST_URL or self._parameter is not None)
         given_up = time.monotonic() + self._patience_s
         pause = PAUSE_FIRST_S
-        for _ in range(1000):
+        moves = 0
+        while moves <= MOST_MOVES:
             stated = None
             try:
                 status, answer, body = self._once(place, given, accept, as_form)
@@ -130,7 +133,7 @@ class Web:
                 if status == 200:
                     return body
                 if status in (301, 302, 303, 307, 308):
-                    place = self._redirected(place, answer)
+                    place, moves = self._redirected(place, answer), moves + 1
                     continue
                 why = f"it answers {status}: {_said(body)}"
                 if status in (401, 403):

@@ -1,5 +1,6 @@
 """CityGML: both versions give the same objects, every level is kept, attacks are refused."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -215,3 +216,72 @@ def test_real_pairs_agree_over_the_versions() -> None:
             assert old[member] == new[member], member
         for level, shell in old["+"]["lods"].items():
             assert shapely.area(shell) == shapely.area(new["+"]["lods"][level])
+
+
+def test_unusual_forms_go_the_long_way_to_the_same_end(tmp_path: Path) -> None:
+    usual = made.block("B0", EAST, NORTH, 9.5)
+    spelled = re.sub(
+        r"<gml:posList>(.*?)</gml:posList>",
+        lambda found: "".join(
+            f"<gml:pos>{' '.join(three)}</gml:pos>"
+            for three in zip(*[iter(found[1].split())] * 3, strict=True)
+        ),
+        usual,
+    )
+    _, (quick,) = read(made.write(tmp_path / "a.gml", usual))
+    _, (slow,) = read(made.write(tmp_path / "b.gml", spelled))
+    assert slow["*"].equals(quick["*"])
+    assert (slow["z_min"], slow["z_max"]) == (quick["z_min"], quick["z_max"])
+    for level in (1, 2):
+        assert slow["+"]["lods"][level].area == quick["+"]["lods"][level].area
+
+
+def test_lines_points_relief_and_flat_files(tmp_path: Path) -> None:
+    triangle = made.polygon(
+        "T", [(EAST, NORTH, 1), (EAST + 9, NORTH, 2), (EAST, NORTH + 9, 3), (EAST, NORTH, 1)]
+    )
+    relief = (
+        '<dem:ReliefFeature xmlns:dem="urn:dem" gml:id="R"><dem:tin><gml:TriangulatedSurface>'
+        + "<gml:trianglePatches>"
+        + triangle.replace("gml:Polygon", "gml:Triangle")
+        + "</gml:trianglePatches></gml:TriangulatedSurface></dem:tin></dem:ReliefFeature>"
+    )
+    line = (
+        '<tran:Road xmlns:tran="urn:tran" gml:id="L"><tran:lod0Network><gml:LineString>'
+        "<gml:posList>550000 200000 0 550010 200000 0</gml:posList></gml:LineString>"
+        "</tran:lod0Network></tran:Road>"
+    )
+    tree = (
+        '<veg:Tree xmlns:veg="urn:veg" gml:id="V"><veg:lod1ImplicitRepresentation><ImplicitGeometry>'
+        "<referencePoint><gml:Point><gml:pos>550000 200000 5</gml:pos></gml:Point></referencePoint>"
+        "</ImplicitGeometry>"
+        "</veg:lod1ImplicitRepresentation></veg:Tree>"
+    )
+    path = made.write(tmp_path / "a.gml", relief, line, tree)
+    assert read(path, "ReliefFeature")[1][0]["*"].area == pytest.approx(40.5)
+    assert read(path, "Road")[1][0]["*"].length == 10
+    assert read(path, "Tree")[1][0]["*"].coords[0] == (EAST, NORTH, 5)
+    flat = (
+        '<luse:LandUse xmlns:luse="urn:l" gml:id="F"><luse:lod1MultiSurface><gml:MultiSurface>'
+        "<gml:surfaceMember><gml:Polygon><gml:exterior><gml:LinearRing>"
+        '<gml:posList srsDimension="2">550000 200000 550000 200010 '
+        "550010 200010 550000 200000</gml:posList></gml:LinearRing></gml:exterior></gml:Polygon>"
+        "</gml:surfaceMember></gml:MultiSurface></luse:lod1MultiSurface></luse:LandUse>"
+    )
+    _, (field,) = read(made.write(tmp_path / "b.gml", flat), "LandUse")
+    assert field["*"].area == 50
+    assert field["+"] == {}
+
+
+def test_surfaces_composed_of_others_are_found(tmp_path: Path) -> None:
+    door = made.polygon("D", [(EAST, NORTH, 0), (EAST + 9, NORTH, 0), (EAST, NORTH + 9, 0), (EAST, NORTH, 0)])
+    whole = (
+        '<bldg:Building gml:id="W"><bldg:interiorRoom><gml:CompositeSurface gml:id="C"><gml:surfaceMember>'
+        f"{door}</gml:surfaceMember></gml:CompositeSurface></bldg:interiorRoom>"
+        '<bldg:lod2MultiSurface><gml:MultiSurface><gml:surfaceMember><gml:OrientableSurface gml:id="O">'
+        '<gml:baseSurface xlink:href="#C"/></gml:OrientableSurface></gml:surfaceMember></gml:MultiSurface>'
+        "</bldg:lod2MultiSurface></bldg:Building>"
+    )
+    _, (row,) = read(made.write(tmp_path / "a.gml", whole))
+    assert row["*"].area == pytest.approx(40.5)
+    assert "surfaces_missing" not in row

@@ -162,3 +162,79 @@ def test_geometries_of_esri() -> None:
         esri.shape({"curveRings": []})
     with pytest.raises(ValueError, match="none of"):
         esri.shape({"what": 1})
+
+
+def test_a_service_of_several_layers_and_the_habits_of_some() -> None:
+    good = FeatureServer(count=4)
+
+    def answer(path: str, given: dict[str, str], headers: dict[str, str]) -> Any:
+        if path.endswith("/FeatureServer"):
+            group = {"id": 9, "name": "Group", "subLayerIds": [0]}
+            return {
+                "layers": [group, {"id": 0, "name": "Buildings"}, {"id": 1, "name": "Buildings"}],
+                "tables": [{"id": 2}],
+            }
+        if path.endswith("/2"):
+            return {"name": "Table", "fields": [{"name": "A", "type": "esriFieldTypeString"}]}
+        found = good(path.replace("/1", "/0"), given, headers)
+        if "/1" in path and "features" in found:
+            found["spatialReference"] = {"wkid": 5186}
+        return found
+
+    with serving(answer) as asked:
+        source = open_source(asked.base + "/arcgis/rest/services/City/FeatureServer")
+        layers = {one.name: one for one in source.layers()}
+        assert set(layers) == {"Buildings", "Buildings (1)", "Table"}
+        assert "no field of ObjectIDs" in layers["Table"].blockers[0]
+        assert layers["Buildings (1)"].crs == "EPSG:5186"
+        assert any("come in EPSG:5186" in note for note in layers["Buildings (1)"].notes)
+        careful = [batch.size for batch in source.batches("Buildings", start=0, size=9, careful=True)]
+        assert careful == [1, 1, 1, 1]
+        assert source.keys("Buildings", "OBJECTID") == [3, 6, 9, 12]  # type: ignore[attr-defined]
+        assert source.keys("Buildings", "NAME")[0] == "집 3"  # type: ignore[attr-defined]
+        source.close()
+
+
+def test_services_that_refuse_are_told_in_words() -> None:
+    def refusing(path: str, given: dict[str, str], headers: dict[str, str]) -> Any:
+        if path.endswith("/0"):
+            return FeatureServer()(path, given, headers)
+        return {"error": {"code": 400, "message": "Operation is not supported", "details": ["x"]}}
+
+    with serving(refusing) as asked, pytest.raises(DtcError, match="does not give its records") as refused:
+        read(asked.base)
+    assert "400 Operation is not supported x" in refused.value.why
+    for answer, words in (
+        ({"error": "no"}, "does not describe"),
+        ([], "no object"),
+        ({"error": {"code": 500, "message": "later"}}, "does not describe"),
+    ):
+        with serving(lambda *_, answer=answer: answer) as asked, pytest.raises(DtcError, match=words):
+            read(asked.base)
+    with pytest.raises(DtcError, match="no option colour"):
+        open_source("http://localhost:1/FeatureServer/0", options={"colour": 1})
+
+
+def test_columns_with_subtypes() -> None:
+    columns = esri.Columns(
+        {
+            "typeIdField": "KIND",
+            "fields": [
+                {"name": "KIND", "type": "esriFieldTypeInteger"},
+                {"name": "STATE", "type": "esriFieldTypeString"},
+                {"name": "D", "type": "esriFieldTypeDate"},
+            ],
+            "types": [
+                {
+                    "id": 1,
+                    "name": "House",
+                    "domains": {"STATE": {"codedValues": [{"code": "a", "name": "good"}]}},
+                },
+                {"id": 2, "name": "Shed", "domains": {"STATE": {"type": "inherited"}}},
+            ],
+        }
+    )
+    assert columns.row({"KIND": 1.0, "STATE": "a", "D": 1e30, "MORE": 1}) == {
+        "KIND": 1, "STATE": "a", "D": "1e+30", "MORE": 1, "KIND_label": "House", "STATE_label": "good",
+    }  # fmt: skip
+    assert columns.row({"KIND": 2, "STATE": "a"})["STATE_label"] is None

@@ -123,7 +123,7 @@ def test_roads_and_buildings_get_the_ids_of_the_standard(dtc: Run, tmp_path: Pat
     assert road["metadata"]["osmId"] == 42
     assert road["properties"]["lanes"] == 2
     assert road["properties"]["roadType"] == "primary"
-    assert building["properties"]["floors"] == {"above": 5}
+    assert building["properties"]["floors"]["above"] == 5
     ring = building["geometry"]["coordinates"][0]
     assert ring[0] == ring[-1]
 
