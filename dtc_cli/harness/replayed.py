@@ -50,6 +50,12 @@ class ReplayedTwin(Twin):
         super().__init__(restore(noted["target"], run), run, folder)
         self.recorder.event("note", target=noted["target"])
 
+    def drawn(self, strategy: Any, count: int) -> list[Any]:
+        """The examples that the run drew."""
+        event = self.tape.next("draw", f"{count} drawn examples", lambda event: "values" in event)
+        self.tape.repeat(event)
+        return list(event["values"])
+
     def _open_clock(self, skew_ms: int) -> RunClock:
         self.tape = Tape(self._recorded, self.recorder)
         return ReplayedClock(self.tape, self.recorder, skew_ms)

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dtc_cli.clients.canary import Canary
 from dtc_cli.clients.credentials import Credential, Credentials
@@ -40,7 +40,11 @@ from dtc_cli.harness.programme import OwnRun
 from dtc_cli.harness.scratch import Scratch
 
 if TYPE_CHECKING:
+    from hypothesis.strategies import SearchStrategy
+
     from dtc_cli.load.port import Load
+
+T = TypeVar("T")
 
 
 class Twin:
@@ -210,6 +214,18 @@ class Twin:
         """Randomness of the present vector: a function of the run's seed and the vector's id only."""
         text = f"{self.seed}:{self.recorder.vector}"
         return Random(int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]))
+
+    def drawn(self, strategy: "SearchStrategy[T]", count: int) -> list[T]:
+        """Examples of a Hypothesis strategy for the present vector, at most so many, each a JSON value.
+
+        They follow from the run's seed and the vector's id. They are recorded: a replay takes them from the
+        run, so that another version of Hypothesis does not draw others.
+        """
+        from dtc_cli.harness.drawing import examples
+
+        values = examples(strategy, count, self.random)
+        self.recorder.event("draw", values=values)
+        return values
 
     def need_role(self, name: str) -> Credential:
         """The credential of a role.

@@ -12,6 +12,7 @@ from suites.phase2.support.operations import NO_SUCH_ID, UNKNOWN_CITY
 from suites.phase2.support.payloads import GEOMETRIES, PROPERTIES, generated_properties, geometries
 from suites.phase2.support.records import errors_of, fragment
 from suites.phase2.support.replies import error_of, refused, served, set_up
+from suites.phase2.support.searching import EDITS, SHAPES, need_valid, search
 from suites.phase2.support.values import same, within
 
 CLAUSE = "P2 4.3"
@@ -41,6 +42,25 @@ def test_geometry_comes_back(twin: Twin, name: str) -> None:
     if faults := errors_of(twin, fragment(twin, objects=[{**body, "id": "x"}])):
         raise AssertionError(f"the vector itself is not valid: {faults[0].message}")
     round_trip(twin, body, "geometry")
+
+
+@verifies("DTC-P2-015", hazard="write")
+def test_searched_geometry(twin: Twin) -> None:
+    """Geometries of any kind, with corners anywhere: each comes back to the last decimal."""
+    x, y = twin.city.place(twin.random)
+    unit = twin.city.side / 8
+
+    def laid(value: Any) -> Any:
+        if isinstance(value[0], list):
+            return [laid(part) for part in value]
+        return [round(x + value[0] * unit, 9), round(y + value[1] * unit, 9)]
+
+    def judge(shape: dict[str, Any]) -> None:
+        body = twin.scratch.shaped({"type": shape["type"], "coordinates": laid(shape["coordinates"])})
+        need_valid(twin, body)
+        round_trip(twin, body, "geometry")
+
+    search(twin, SHAPES, 8, judge)
 
 
 @verifies("DTC-P2-015", hazard="write")
@@ -216,6 +236,31 @@ def test_similar_id_is_unknown(twin: Twin, how: str) -> None:
     if similar == created or not similar:
         raise NotApplicable("the id has no such variant")
     refused(ask(twin, "GET", similar), {404}, {"OBJECT_NOT_FOUND"}, clause="P2 9.1, C-33")
+
+
+@verifies("DTC-P2-022", negative=True, hazard="write")
+def test_searched_id(twin: Twin) -> None:
+    """An id that differs in one character from that of an object is unknown."""
+    created, _ = twin.scratch.object({**twin.scratch.body(), "id": twin.scratch.new_id()})
+
+    def judge(edit: tuple[str, int, str]) -> None:
+        how, back, letter = edit
+        at = max(0, len(created) - 1 - back)
+        head, tail = created[:at], created[at + 1 :]
+        similar = {
+            "insert": head + created[at] + letter + tail,
+            "replace": head + letter + tail,
+            "remove": head + tail,
+        }[how]
+        if similar in ("", created):
+            return
+        answer = ask(twin, "GET", similar)
+        found = answer.json() if answer.ok and answer.is_json else None
+        if isinstance(found, dict) and found.get("id") == similar:
+            return  # ids of the target's own making may lie that close together
+        refused(answer, {404}, {"OBJECT_NOT_FOUND"}, clause="P2 9.1, C-33")
+
+    search(twin, EDITS, 6, judge)
 
 
 @verifies("DTC-P2-022", negative=True, hazard="write")

@@ -11,6 +11,7 @@ from suites.phase2.support.creating import create, need_shape, read
 from suites.phase2.support.patches import make, merged, patch, updated, without
 from suites.phase2.support.payloads import generated_properties
 from suites.phase2.support.replies import admitted, refused, served
+from suites.phase2.support.searching import CHANGES, PATCHED, need_valid, search
 from suites.phase2.support.values import differences, same, within
 
 CLAUSE = "C-38 (RFC 7396)"
@@ -61,6 +62,22 @@ def test_generated_merge(twin: Twin, number: int) -> None:
     created, sent = make(twin, start)
     served(patch(twin, created, {"properties": change}), clause="C-39")
     judge_patched(twin, read(twin, created), sent, change)
+
+
+@verifies("DTC-P2-023", hazard="write")
+def test_searched_merge(twin: Twin) -> None:
+    """One patch after the other on the same object: each meets what the ones before it left."""
+    created, kept = make(twin, PATCHED)
+
+    def judge(change: dict[str, Any]) -> None:
+        nonlocal kept
+        wanted = merged(kept["properties"], change)
+        need_valid(twin, {**twin.scratch.body(), "properties": wanted})
+        served(patch(twin, created, {"properties": change}), clause="C-39")
+        before, kept = kept, read(twin, created)
+        judge_patched(twin, kept, before, change)
+
+    search(twin, CHANGES, 9, judge)
 
 
 @verifies("DTC-P2-023", hazard="write")

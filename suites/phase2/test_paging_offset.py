@@ -24,6 +24,7 @@ from suites.phase2.support.lists import (
     walk,
 )
 from suites.phase2.support.replies import BAD_REQUEST, admitted, refused, served
+from suites.phase2.support.searching import PAGES, search
 
 CLAUSE = "P2 4.3"
 NO_NUMBERS = {
@@ -98,6 +99,26 @@ def test_offset_counts_objects(twin: Twin, sample: Sample, offset: int) -> None:
     expect.equal(
         ids, base[offset : offset + 4], f"offset={offset} does not skip {offset} objects", clause=CLAUSE
     )
+
+
+@verifies("DTC-P2-037", hazard="write")
+def test_searched_page(twin: Twin, sample: Sample) -> None:
+    """Any page is the same piece of the whole list."""
+    params, base = settled(twin, sample)
+
+    def judge(asked: tuple[int, int]) -> None:
+        limit, offset = asked[0], asked[1] % len(base)
+        answer = page(twin, {**params, "limit": limit, "offset": offset})
+        served(answer, {200}, clause=CLAUSE)
+        ids = [str(item.get("id")) for item in need_items(answer)][:limit]
+        wanted = base[offset : offset + limit]
+        if ids != wanted and set(settled(twin, sample)[1]) != set(base):
+            raise NotTested("others write in this city, its pages cannot be held against each other")
+        if ids and len(ids) < len(wanted) and ids == wanted[: len(ids)]:
+            raise Blocked("DTC-P2-033", f"limit={limit} gives {len(ids)} objects")
+        expect.equal(ids, wanted, f"limit={limit}, offset={offset} is no piece of the list", clause=CLAUSE)
+
+    search(twin, PAGES, 8, judge)
 
 
 @verifies("DTC-P2-037", hazard="write", negative=True)

@@ -11,6 +11,7 @@ from suites.phase2.support.filters import in_box, of_type
 from suites.phase2.support.lists import OBJECTS, need_items, page, walk
 from suites.phase2.support.queries import Filter, judge_filter
 from suites.phase2.support.replies import BAD_REQUEST, admitted, refused
+from suites.phase2.support.searching import BOXES, search
 from suites.phase2.support.shapes import Box, meets
 from suites.phase2.support_live import eventually
 from suites.phase2.test_queries_properties import excused
@@ -69,6 +70,10 @@ class Field:
             "thin": self._box(-1, 5.7, 13, 6.3),
             "empty": self._box(20, 20, 21, 21),
         }
+
+    def drawn(self, box: tuple[float, float, float, float]) -> Box:
+        """The box with these edges, in units of the field."""
+        return self._box(*box)
 
     def _box(self, left: float, low: float, right: float, high: float) -> Box:
         corner, opposite = self._at(left, low), self._at(right, high)
@@ -134,6 +139,11 @@ def field(twin: Twin) -> Field:
 @pytest.mark.parametrize("name", ["middle", "all", "left-half", "upper-right", "thin"])
 def test_objects_in_a_box(twin: Twin, field: Field, name: str) -> None:
     judge_filter(twin, field.sample, field.named(field.boxes()[name])[0])
+
+
+@verifies("DTC-P2-028", hazard="write")
+def test_searched_box(twin: Twin, field: Field) -> None:
+    search(twin, BOXES, 8, lambda box: judge_filter(twin, field.sample, field.named(field.drawn(box))[0]))
 
 
 @verifies("DTC-P2-028", hazard="write")

@@ -9,6 +9,7 @@ from suites.phase2.support.filters import every, of_property, of_type
 from suites.phase2.support.lists import OBJECTS, items_of, need_items, page
 from suites.phase2.support.queries import Filter, judge_filter
 from suites.phase2.support.replies import admitted
+from suites.phase2.support.searching import QUESTIONS, search
 from suites.phase2.support_live import eventually
 
 EQUAL = {
@@ -88,6 +89,22 @@ def test_generated_value(twin: Twin, sample: Sample, number: int) -> None:
     name = random.choice(["label", "height", "serial", "energyClass", "code"])
     value = body["properties"][name]
     judge_filter(twin, sample, by_property(name, value if isinstance(value, str) else f"{value:g}"))
+
+
+@verifies("DTC-P2-030", hazard="write")
+def test_searched_value(twin: Twin, sample: Sample) -> None:
+    """Values of the sample, and what is almost one of them."""
+    rows = list(sample.bodies.values())
+
+    def judge(question: tuple[int, str, str, int]) -> None:
+        row, name, how, limit = question
+        value = rows[row % len(rows)]["properties"][name]
+        text = value if isinstance(value, str) else f"{value + 0.125 * (how == 'other'):g}"
+        text = {"upper": text.upper(), "longer": f"{text}x", "shorter": text[:-1]}.get(how, text)
+        if text:
+            judge_filter(twin, sample, by_property(name, text), limit=limit)
+
+    search(twin, QUESTIONS, 10, judge)
 
 
 @verifies("DTC-P2-030", hazard="write")

@@ -1,9 +1,12 @@
 """The range of sensor data: DTC-P2-050, -053, -054."""
 
+from datetime import timedelta, timezone
+
 import pytest
 
 from dtc_cli.harness.suite import Blocked, Twin, expect, verifies
 from suites.phase2.support.replies import BAD_REQUEST, refused
+from suites.phase2.support.searching import RANGES, search
 from suites.phase2.support_live import answered, body, eventually, is_zoneless, moment, written
 from suites.phase2.support_live_sensors import at, data, measurements, seen
 from suites.phase2.support_live_series import Series, asked, present, series
@@ -65,6 +68,30 @@ def test_the_range_is_one_of_instants(twin: Twin, one: Series, hours: int) -> No
         "the same range in another zone holds other readings",
         clause=CLAUSE,
     )
+
+
+@verifies("DTC-P2-050", hazard="write")
+def test_searched_range(twin: Twin, one: Series) -> None:
+    """Ranges from any second to any other, each end in a zone of its own."""
+    asked(twin, one, 0, 4)
+
+    def judge(ends: tuple[tuple[int, int], tuple[int, int]]) -> None:
+        texts_ = [
+            (one.start + timedelta(seconds=seconds))
+            .astimezone(timezone(timedelta(minutes=east)))
+            .isoformat(timespec="seconds")
+            for seconds, east in ends
+        ]
+        answer = data(twin, one.sensor, *texts_)
+        answered(twin, answer, {200}, clause=CLAUSE)
+        expect.equal(
+            present(one, answer),
+            [number for number in range(5) if ends[0][0] <= 60 * number <= ends[1][0]],
+            f"the range from {texts_[0]} to {texts_[1]} holds other readings",
+            clause=CLAUSE,
+        )
+
+    search(twin, RANGES, 8, judge)
 
 
 @verifies("DTC-P2-050", hazard="write")
