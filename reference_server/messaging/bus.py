@@ -1,11 +1,14 @@
 """Hands each message to all who listen, numbered, and keeps what is to be kept."""
 
+import logging
 from typing import Protocol
 
 from reference_server import instants
 from reference_server.messaging.messages import Message
 from reference_server.messaging.retained import Retained
 from reference_server.messaging.retention import Retention
+
+LOG = logging.getLogger(__name__)
 
 
 class Listener(Protocol):
@@ -35,7 +38,7 @@ class Bus:
         self._listeners.remove(listener)
 
     def publish(self, message: Message) -> None:
-        """Number a message, keep it for later, and hand it to every door.
+        """Number a message, keep it for later, and hand it to every door; one that fails is logged.
 
         Its position is its instant in microseconds, or one more than the last position: it grows over
         restarts, and an instant is a position too.
@@ -47,8 +50,11 @@ class Bus:
         if message.retain:
             self.retained.keep(message)
         self.retention.add(message)
-        for listener in self._listeners:
-            listener.deliver(message)
+        for listener in tuple(self._listeners):  # a door that leaves meanwhile hides no other
+            try:
+                listener.deliver(message)
+            except Exception:  # a broken door keeps the message from no other one
+                LOG.exception("a door failed on a message")
 
     @property
     def position(self) -> int:

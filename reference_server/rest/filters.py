@@ -194,6 +194,33 @@ def _wanted(op: str, value: str) -> tuple[str, ...]:
     return values + tuple(one for one in bare if one not in values)
 
 
+def ordering(query: Query) -> tuple[str | None, bool]:
+    """The member to sort by (None: as created), and whether from the last to the first.
+
+    Raises:
+        ApiError: INVALID_PARAMETERS.
+    """
+    sort, order = one(query, "sortBy"), one(query, "sortOrder")
+    if order not in (None, "asc", "desc"):
+        raise bad("sortOrder", "sortOrder must be asc or desc", order)
+    if sort is not None and not _SORTABLE.fullmatch(sort):
+        raise bad("sortBy", "sortBy must be the dotted name of a member", sort)
+    return sort, order == "desc"
+
+
+def _mark(query: Query) -> str | None:
+    """The cursor among the parameters.
+
+    Raises:
+        ApiError: INVALID_PARAMETERS beside an order or an offset.
+    """
+    mark = one(query, "cursor")
+    others = (one(query, "sortBy"), one(query, "sortOrder"), whole(query, "offset", 0) or None)
+    if mark is not None and any(other is not None for other in others):
+        raise bad("cursor", "a cursor walks in the order of creation, without sortBy, sortOrder or offset")
+    return mark
+
+
 def object_query(query: Query, city: int) -> ObjectQuery:
     """The question to the objects of a city.
 
@@ -201,14 +228,9 @@ def object_query(query: Query, city: int) -> ObjectQuery:
         ApiError: INVALID_PARAMETERS.
     """
     limit, offset = paging(query)
-    bounds, sort, order = one(query, "bounds"), one(query, "sortBy"), one(query, "sortOrder")
-    if order not in (None, "asc", "desc"):
-        raise bad("sortOrder", "sortOrder must be asc or desc", order)
-    if sort is not None and not _SORTABLE.fullmatch(sort):
-        raise bad("sortBy", "sortBy must be the dotted name of a member", sort)
-    mark = one(query, "cursor")
-    if mark is not None and (sort is not None or order is not None or offset):
-        raise bad("cursor", "a cursor walks in the order of creation, without sortBy, sortOrder or offset")
+    bounds = one(query, "bounds")
+    sort, descending = ordering(query)
+    mark = _mark(query)
     return ObjectQuery(
         city=city,
         types=types(query),
@@ -217,7 +239,7 @@ def object_query(query: Query, city: int) -> ObjectQuery:
         updated_after=instant(query, "updatedAfter"),
         updated_before=instant(query, "updatedBefore"),
         sort=sort,
-        descending=order == "desc",
+        descending=descending,
         limit=limit,
         offset=offset,
         after=None if mark is None else cursor.read(mark),
@@ -234,12 +256,17 @@ def sensor_query(query: Query, city: int) -> SensorQuery:
     status = one(query, "status")
     if status not in (None, "operational", "offline"):
         raise bad("status", "status must be operational or offline", status)
-    mark = one(query, "cursor")
+    sort, descending = ordering(query)
+    mark = _mark(query)
     return SensorQuery(
         city=city,
         types=types(query),
         operational=None if status is None else status == "operational",
         attached=one(query, "attachedTo"),
+        updated_after=instant(query, "updatedAfter"),
+        updated_before=instant(query, "updatedBefore"),
+        sort=sort,
+        descending=descending,
         limit=limit,
         offset=offset,
         after=None if mark is None else cursor.read(mark),

@@ -26,6 +26,12 @@ PAGING: dict[str, Schema] = {
     },
     "offset": {**COUNT, "maximum": filters.LARGEST, "default": 0},
 }
+ORDER: dict[str, Schema] = {
+    "sortBy": {"type": "string", "pattern": f"^{filters.DOTTED}$"},
+    "sortOrder": {"enum": ["asc", "desc"]},
+    "updatedAfter": INSTANT,
+    "updatedBefore": INSTANT,
+}
 SPAN: dict[str, Schema] = {"start": INSTANT, "end": INSTANT}
 WORD: Schema = {"type": "string", "pattern": r"^[^\x00]*$"}
 FIELDS: Schema = {
@@ -60,10 +66,7 @@ QUERIES: dict[str, dict[str, Schema]] = {
         "type": WORD,
         "bounds": BOX,
         "cursor": CURSOR,
-        "sortBy": {"type": "string", "pattern": f"^{filters.DOTTED}$"},
-        "sortOrder": {"enum": ["asc", "desc"]},
-        "updatedAfter": INSTANT,
-        "updatedBefore": INSTANT,
+        **ORDER,
         "fields": FIELDS,
         "lod": LEVEL,
     },
@@ -74,6 +77,7 @@ QUERIES: dict[str, dict[str, Schema]] = {
         "status": {"enum": ["operational", "offline"]},
         "attachedTo": WORD,
         "cursor": CURSOR,
+        **ORDER,
     },
     "querySimulations": {**PAGING, "type": WORD, "status": WORD},
     "ogcItems": {"limit": PAGING["limit"], "bbox": BOX, "datetime": PERIOD, "type": WORD, "cursor": CURSOR},

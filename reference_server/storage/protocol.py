@@ -153,12 +153,17 @@ class ObjectQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SensorQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which sensors of a city, in the order of registration."""
+    """Which sensors of a city, in which order. All conditions must hold."""
 
     city: int
     types: tuple[str, ...] = ()
     operational: bool | None = None
     attached: str | None = None
+    updated_after: int | None = None
+    updated_before: int | None = None
+    sort: str | None = None
+    """Dotted path into the sensor; None is the order of registration."""
+    descending: bool = False
     limit: int = 100
     offset: int = 0
     after: int | None = None

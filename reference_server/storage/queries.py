@@ -177,13 +177,18 @@ COLUMN_OF = {
 
 
 def _order(query: ObjectQuery) -> tuple[str, list[Any]]:
-    direction = "DESC" if query.descending else "ASC"
-    if query.sort is None:
+    return _sorted(query.sort, query.descending)
+
+
+def _sorted(field: str | None, descending: bool) -> tuple[str, list[Any]]:
+    """The ORDER BY text for a member of what is stored in table `o`, and its values."""
+    direction = "DESC" if descending else "ASC"
+    if field is None:
         return f"o.no {direction}", []
-    column = COLUMN_OF.get(query.sort)
+    column = COLUMN_OF.get(field)
     if column is not None:
         return f"{column} {direction}, o.no", []
-    path = "$" + "".join(f'."{part}"' for part in query.sort.replace('"', "").split("."))
+    path = "$" + "".join(f'."{part}"' for part in field.replace('"', "").split("."))
     return f"json_extract(o.body, ?) IS NULL, json_extract(o.body, ?) {direction}, o.no", [path, path]
 
 
@@ -207,14 +212,19 @@ def sensors(connection: sqlite3.Connection, query: SensorQuery) -> Page:
         clauses.append(("operational = ?", [int(query.operational)]))
     if query.attached is not None:
         clauses.append(("attached = ?", [query.attached]))
+    if query.updated_after is not None:
+        clauses.append(("updated > ?", [query.updated_after]))
+    if query.updated_before is not None:
+        clauses.append(("updated < ?", [query.updated_before]))
     where = " AND ".join(text for text, _ in clauses)
     values = [value for _, some in clauses for value in some]
     total = _total_of_sensors(connection, query, where, values)
     if query.after is not None:
         where, values = f"{where} AND no > ?", [*values, query.after]
+    order, order_values = _sorted(query.sort, query.descending)
     rows = connection.execute(
-        f"SELECT {ROW} FROM sensor WHERE {where} ORDER BY no LIMIT ? OFFSET ?",  # noqa: S608
-        [*values, query.limit, query.offset],
+        f"SELECT {ROW} FROM sensor o WHERE {where} ORDER BY {order} LIMIT ? OFFSET ?",  # noqa: S608
+        [*values, *order_values, query.limit, query.offset],
     )
     return Page([Row(*row) for row in rows], total)
 
@@ -223,7 +233,8 @@ def _total_of_sensors(
     connection: sqlite3.Connection, query: SensorQuery, where: str, values: list[Any]
 ) -> int:
     """How many match; of whole types it is known, whatever the size of the network."""
-    if query.operational is not None or query.attached is not None:
+    whole = query.operational is None and query.attached is None
+    if not whole or query.updated_after is not None or query.updated_before is not None:
         found = connection.execute(f"SELECT count(*) FROM sensor WHERE {where}", values)  # noqa: S608
         return int(found.fetchone()[0])
     return _counted(connection, query.city, "sensor", query.types)

@@ -47,6 +47,7 @@ CREATE TABLE IF NOT EXISTS sensor (
 CREATE INDEX IF NOT EXISTS sensor_by_city ON sensor (city);
 CREATE INDEX IF NOT EXISTS sensor_by_import ON sensor (import) WHERE import IS NOT NULL;
 CREATE INDEX IF NOT EXISTS sensor_by_type ON sensor (city, type, no);
+CREATE INDEX IF NOT EXISTS sensor_by_update ON sensor (city, updated);
 CREATE INDEX IF NOT EXISTS sensor_by_owner ON sensor (city, attached) WHERE attached IS NOT NULL;
 
 CREATE TABLE IF NOT EXISTS entity (

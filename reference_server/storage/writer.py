@@ -5,6 +5,7 @@ could take back; under load many changes share one flush to disk.
 """
 
 import asyncio
+import logging
 import queue
 import sqlite3
 import threading
@@ -16,6 +17,7 @@ from reference_server.errors import ApiError
 from reference_server.storage.protocol import Change, Measured
 from reference_server.storage.transaction import SqliteTransaction
 
+LOG = logging.getLogger(__name__)
 GROUP_LIMIT = 512
 """Changes in one commit, at most."""
 GROUP_TIME_S = 0.02
@@ -118,7 +120,10 @@ class Writer:
 def _resolve(done: list[Done], listener: Listener | None) -> None:
     for future, result, problem, changes in done:
         if listener is not None and changes:
-            listener(changes)
+            try:
+                listener(changes)
+            except Exception:  # what is committed is committed: its caller, and those behind it, hear so
+                LOG.exception("a listener failed on a committed change")
         if future.done():  # the caller went away; what it asked for is written all the same
             continue
         if problem is not None:

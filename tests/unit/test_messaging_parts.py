@@ -72,6 +72,19 @@ def test_the_bus_numbers_each_topic_and_grows_in_position() -> None:
     assert len(ear.heard) == 3
 
 
+def test_a_door_that_fails_keeps_a_message_from_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    class Broken:
+        def deliver(self, message: Message) -> None:
+            raise KeyError(message.topic)
+
+    bus, ear = Bus(), Ear()
+    bus.attach(Broken())
+    bus.attach(ear)
+    bus.publish(message("city/X/a"))
+    assert [one.topic for one in ear.heard] == ["city/X/a"]
+    assert "a door failed on a message" in caplog.text
+
+
 def test_retained_messages_are_found_replaced_and_cleared() -> None:
     bus = Bus()
     bus.publish(message("city/X/services/a/status", b"1", retain=True))

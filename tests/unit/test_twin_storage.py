@@ -4,7 +4,7 @@ import asyncio
 import functools
 import operator
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -172,6 +172,29 @@ async def test_sensors_are_counted_and_walked_through(tmp_path: Path) -> None:
             assert len(page.rows) == min(count, query.limit)
         assert [row.id async for row in storage.walk_sensors(1, page=2)] == ["s0", "s1", "s2", "s3", "s4"]
         assert [row.id async for row in storage.walk_sensors(2)] == []
+
+
+@awaited
+async def test_a_failing_listener_keeps_no_caller_waiting(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    heard: list[int] = []
+
+    def fail(changes: Sequence[Any]) -> None:
+        heard.append(len(changes))
+        raise KeyError("a listener's defect")
+
+    def register(name: str) -> Callable[[Transaction], int]:
+        return lambda tx: tx.put_sensor(1, {"id": name, "type": "WeatherStation"}, None)
+
+    async with filled(tmp_path / "t.db") as storage:
+        storage.listen(fail)
+        names = [f"s{number}" for number in range(3)]
+        done = asyncio.gather(*[storage.write("test", register(name)) for name in names])
+        assert len(await asyncio.wait_for(done, 60)) == 3
+        assert heard == [1, 1, 1]
+        assert [row.id async for row in storage.walk_sensors(1)] == names
+    assert "a listener failed on a committed change" in caplog.text
 
 
 @awaited

@@ -87,6 +87,39 @@ def test_lists_filter_by_type_and_status(twin: Any) -> None:
     assert len(twin.get("/sensors?limit=2")["sensors"]) == 2
 
 
+def test_lists_are_sorted_and_tell_what_changed(twin: Any) -> None:
+    owner = twin.create()["id"]
+    names = [register(twin, attachedTo=owner, specifications={"maxValue": high}) for high in (30, 10, 20)]
+
+    def ids(**query: Any) -> list[str]:
+        shown = twin.get("/sensors", params={"attachedTo": owner, **query})
+        assert shown["total"] == len(shown["sensors"])
+        return [one["id"] for one in shown["sensors"]]
+
+    assert ids(sortBy="specifications.maxValue") == [names[1], names[2], names[0]]
+    assert ids(sortBy="specifications.maxValue", sortOrder="desc") == [names[0], names[2], names[1]]
+    assert ids(sortOrder="desc") == names[::-1]
+    middle = twin.get(f"/sensors/{names[1]}")["metadata"]["lastUpdated"]
+    assert ids(updatedAfter=middle) == names[2:]
+    assert ids(updatedBefore=middle) == names[:1]
+    changed = twin.call("PATCH", f"/sensors/{names[0]}", json={"manufacturer": "another"})
+    assert changed.status_code == 200, changed.text
+    assert ids(updatedAfter=middle) == [names[0], names[2]]
+    assert ids(sortBy="metadata.lastUpdated") == [names[1], names[2], names[0]]
+    page = twin.get("/sensors?limit=2")
+    for query in (
+        "sortOrder=sideways",
+        "sortBy=%22%3B--",
+        "updatedAfter=yesterday",
+        "updatedBefore=2025-01-15",
+        f"cursor={page['next']}&sortBy=id",
+        f"cursor={page['next']}&offset=1",
+    ):
+        answer = twin.call("GET", f"/sensors?{query}")
+        assert answer.status_code == 400, answer.text
+        assert answer.json()["error"]["code"] == "INVALID_PARAMETERS"
+
+
 def test_a_silent_sensor_still_shows_what_it_said_last(twin: Any) -> None:
     name = register(twin)
     old = [reading(value=20 + i, timestamp=f"2025-03-0{1 + i}T12:00:00Z") for i in range(3)]
