@@ -41,6 +41,7 @@ from dtc_cli.commands.matrix import matrix
 from dtc_cli.commands.replay import replay
 from dtc_cli.commands.report import report
 from dtc_cli.commands.requirements import requirements
+from dtc_cli.commands.seed import seed
 from dtc_cli.commands.selftest import selftest
 from dtc_cli.commands.test import run_part
 from dtc_cli.commands.trend import trend
@@ -64,6 +65,7 @@ app.command()(init)
 app.command()(doctor)
 app.command("test")(run_part)
 app.command()(certify)
+app.command()(seed)
 app.command()(clean)
 app.command()(report)
 app.command()(compare)

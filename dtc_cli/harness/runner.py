@@ -148,6 +148,11 @@ class Run:
         """Close the folder into which another process has judged this run (`harness.forked`)."""
         self._close("complete" if complete else "aborted")
 
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What run.json says of the run."""
+        return self._document
+
     def interrupt(self) -> None:
         """Let the child finish its vector and clean up, then close the folder as interrupted."""
         if self._child is not None and self._child.poll() is None:

@@ -16,6 +16,7 @@ from dtc_cli.harness.suite import (
     catalogue,
     verifies,
 )
+from suites.phase1.missing import is_seeded, needed
 
 REQUIREMENTS = [
     entry
@@ -48,7 +49,16 @@ def test_documents(twin: Twin, requirement: str) -> None:
                 hint="dtc validate FILE shows every place",
             )
     if not exercised:
-        reason = "nothing in the target's documents puts this to the test"
+        reason = f"nothing in the target's documents puts this to the test: {needed(requirement)} is missing"
         if twin.validator.offered:
             raise NotApplicable(f"{reason}; it is judged through the validator")
-        raise NotTested(f"{reason}, and the target file names no validator")
+        raise NotTested(f"{reason}, and the target file names no validator{offer(twin, requirement)}")
+
+
+def offer(twin: Twin, requirement: str) -> str:
+    """A way to have such data, where there is one."""
+    if not is_seeded(requirement) or not twin.has_rest:
+        return ""
+    if "write" not in twin.target.hazards:
+        return "; `dtc seed` can write such data once the target file allows the hazard write"
+    return "; `dtc seed` writes such data into the target, `dtc clean` takes it back"
