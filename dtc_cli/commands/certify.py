@@ -11,6 +11,7 @@ import typer
 
 from dtc_cli import console
 from dtc_cli.commands import signers
+from dtc_cli.commands.keys import PassphraseEnv, PassphraseFile
 from dtc_cli.commands.options import Json, LoadAgreed, LoadScale
 from dtc_cli.commands.options import level as level_named
 from dtc_cli.errors import DtcError
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from dtc_cli.core.report import Report
     from dtc_cli.harness.runner import Previous, Run
     from dtc_cli.signing.dsse import Signer
+    from dtc_cli.signing.passphrase import Passphrase
     from dtc_cli.signing.seal import Sealer
 
     Sealing = contextlib.AbstractContextManager[Sealer]
@@ -51,6 +53,7 @@ Examples:
   dtc certify target.yaml --seed 7        the same requests as another run with seed 7
   dtc certify target.yaml --resume runs/20260101T120000Z-0190a1b2
   dtc certify target.yaml --level gold --recheck busan-january.dtcpack.tar.gz
+  dtc certify target.yaml --key busan-works --passphrase-env KEY_PASSPHRASE
   dtc certify target.yaml --sign sigstore        by your identity instead of a key, in a public log
 
 \b
@@ -71,9 +74,10 @@ def certify(
     ] = False,
     seed: Annotated[int | None, typer.Option(min=0, max=2**31 - 1, help="Seed of all randomness.")] = None,
     key: Annotated[
-        Path | None, typer.Option(help="Private key (PEM) to sign with; default: your own.")
+        str | None, typer.Option(help="Key to sign with: its name in your key folder, or a PEM file.")
     ] = None,
-    passphrase_file: Annotated[Path | None, typer.Option(help="File with the key's passphrase.")] = None,
+    passphrase_file: PassphraseFile = None,
+    passphrase_env: PassphraseEnv = None,
     signer: signers.Command = None,
     signer_key: signers.CommandKey = None,
     sign: Annotated[
@@ -93,9 +97,11 @@ def certify(
     json: Json = False,
 ) -> None:
     """See HELP."""
-    wanted = level_named(level)
+    from dtc_cli.signing import keys
+
+    wanted, secret = level_named(level), keys.passphrase(passphrase_file, passphrase_env)
     if resume is not None:
-        who = _sealer(sign, key, passphrase_file, signer, signer_key, trust_config, identity_token_file)
+        who = _sealer(sign, key, secret, signer, signer_key, trust_config, identity_token_file)
         _resume(target, resume, seed, nonce or recheck, who, json=json)
         return
     if (target is None) != reference:
@@ -114,7 +120,7 @@ def certify(
         from dtc_cli.signing import sbom
 
         sbom.target(bill)
-    who = _sealer(sign, key, passphrase_file, signer, signer_key, trust_config, identity_token_file)
+    who = _sealer(sign, key, secret, signer, signer_key, trust_config, identity_token_file)
     before = None if recheck is None else _before(recheck, target)
     _writable(out)
     with bundled.running(level=wanted) if target is None else contextlib.nullcontext(target) as file:
@@ -240,8 +246,8 @@ def judge(
 
 def _sealer(
     sign: str,
-    key: Path | None,
-    passphrase_file: Path | None,
+    key: str | None,
+    secret: "Passphrase",
     command: str | None,
     command_key: Path | None,
     config: Path | None,
@@ -257,7 +263,7 @@ def _sealer(
             "usage", "that is no way to sign", where=f"--sign {sign}",
             hint="--sign key, or --sign sigstore with --trust-config and --identity-token-file",
         )  # fmt: skip
-    return contextlib.nullcontext(_signer(key, passphrase_file, command, command_key))
+    return contextlib.nullcontext(_signer(key, secret, command, command_key))
 
 
 def _before(package: Path, target: Path | None) -> "Previous":
@@ -284,17 +290,17 @@ def _before(package: Path, target: Path | None) -> "Previous":
     return Previous(digest, run.sequence + 1)
 
 
-def _signer(
-    key: Path | None, passphrase_file: Path | None, command: str | None, command_key: Path | None
-) -> "Signer":
+def _signer(key: str | None, secret: "Passphrase", command: str | None, command_key: Path | None) -> "Signer":
     """The key to sign with; one is made when there is none (D-13)."""
     from dtc_cli.signing import keys
 
     if command is not None or command_key is not None:
         return signers.chosen("", None, None, command, command_key)
     if key is not None:
-        return keys.load_private(key, keys.passphrase(passphrase_file))
-    own, made = keys.default_or_make(keys.passphrase(passphrase_file))
+        # A name has no dot; a file without one is meant where no key has the name.
+        is_file = "." in key or "/" in key or (Path(key).is_file() and not keys.place(key).is_file())
+        return keys.load_private(Path(key), secret) if is_file else keys.load(key, secret)
+    own, made = keys.default_or_make(secret)
     if made:
         console.status(f"made a signing key, not encrypted: {own.path}")
     return own
