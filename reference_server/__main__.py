@@ -1,6 +1,7 @@
 """`python -m reference_server`: serve, or `seed`, `validate`, `client`, `certs make`, `faults`."""
 
 import json
+import math
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,11 +12,13 @@ if TYPE_CHECKING:
 
     from reference_server.settings import ExternalBroker
 
+INTERRUPTED = 130
+
 # Each command imports its own part: `validate` is started hundreds of times by a certification.
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command; 0, or 2 for bad usage or an unreadable file."""
+    """Run a command; 0, 2 for bad usage or an unreadable file, 130 when Ctrl-C came before the end."""
     arguments = list(sys.argv[1:] if argv is None else argv)
     commands = {
         "validate": _validate,
@@ -24,9 +27,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         "client": _client,
         "seed": _seed,
     }
-    if arguments and arguments[0] in commands:
-        return commands[arguments[0]](arguments[1:])
-    return _serve(arguments)
+    try:
+        if arguments and arguments[0] in commands:
+            return commands[arguments[0]](arguments[1:])
+        return _serve(arguments)
+    except KeyboardInterrupt:  # a server that is ready ends by itself, with 0
+        print("stopped before it was done", file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
 
 
 def _seed(arguments: Sequence[str]) -> int:
@@ -130,6 +137,12 @@ def _serve(arguments: Sequence[str]) -> int:
         parser.error("--city must look like KR-BUSAN-2025")
     if not 0 <= options.port <= 65535:
         parser.error("--port must lie in 0..65535")
+    if options.objects < 0 or (options.sensors or 0) < 0 or not 0 <= options.days <= 366:
+        parser.error("--objects and --sensors must not be negative, --days must lie in 0..366")
+    if options.quality_threshold is not None and not 0 <= options.quality_threshold <= 1:
+        parser.error("--quality-threshold must lie in 0..1")
+    if not 0 < options.body_timeout < math.inf or not 0 < options.heartbeat < math.inf:
+        parser.error("--body-timeout and --heartbeat must be above 0 seconds")
     if (options.tls_cert is None) != (options.tls_key is None):
         parser.error("--tls-cert and --tls-key belong together")
     if options.tls_cert is None and (options.client_ca or options.tls_ca):
@@ -188,14 +201,26 @@ def _stream_options(parser: "argparse.ArgumentParser") -> None:
 
 
 def _threshold(text: str) -> tuple[str, float]:
+    from argparse import ArgumentTypeError
+
     name, _, value = text.partition("=")
-    return name, float(value)
+    try:
+        limit = float(value)
+    except ValueError:
+        limit = math.nan
+    if not name or not math.isfinite(limit):
+        raise ArgumentTypeError("must look like air_quality=100")
+    return name, limit
 
 
 def _port(text: str) -> int | None:
-    number = None if text == "none" else int(text)
-    if number is not None and not 0 <= number <= 65535:
-        raise ValueError("a port lies in 0..65535")
+    from argparse import ArgumentTypeError
+
+    number = None
+    if text != "none":
+        number = int(text) if text.isascii() and text.isdigit() and len(text) < 6 else -1
+        if not 0 <= number <= 65535:
+            raise ArgumentTypeError("must be a port, 0 for a free one, or none")
     return number
 
 

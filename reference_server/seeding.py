@@ -26,7 +26,12 @@ def run(options: argparse.Namespace) -> int:
     path.parent.mkdir(parents=True, exist_ok=True)
     began = time.monotonic()
     plan = demo.Plan(options.city, options.objects, options.sensors, options.days, options.seed)
-    asyncio.run(_make(path, plan, now))
+    try:
+        asyncio.run(_make(path, plan, now))
+    except BaseException:  # Ctrl-C, a full disk: half a city would pass for a whole one
+        for rest in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+            rest.unlink(missing_ok=True)
+        raise
     counts = _settle(path)
     seconds = round(time.monotonic() - began, 2)
     print(json.dumps({"db": str(path), "city": options.city, **counts, "seconds": seconds}))  # noqa: T201

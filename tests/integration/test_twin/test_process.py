@@ -14,6 +14,9 @@ from typing import Any
 import httpx
 import pytest
 
+from reference_server import demo
+from reference_server.__main__ import main
+
 ROOT = Path(__file__).resolve().parents[3]
 
 
@@ -95,6 +98,41 @@ def test_bad_usage_is_one_line() -> None:
         )
         assert done.returncode == 2
         assert "Traceback" not in done.stderr
+
+
+BAD_VALUES = [
+    (["--objects", "-5"], "--objects"),
+    (["--sensors", "-1"], "--sensors"),
+    (["--days", "nan"], "--days"),
+    (["--quality-threshold", "2"], "--quality-threshold"),
+    (["--heartbeat", "0"], "--heartbeat"),
+    (["--body-timeout", "-1"], "--body-timeout"),
+    (["--alert-threshold", "x"], "air_quality=100"),
+    (["--alert-threshold", "x=nan"], "air_quality=100"),
+    (["--mqtt-port", "70000"], "must be a port"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "said"), BAD_VALUES)
+def test_a_value_that_cannot_be_meant_is_refused(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(arguments)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_a_seed_that_is_stopped_leaves_no_half_city(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "seed", stopped)
+    assert main(["seed", "--db", str(tmp_path / "a.db")]) == 130
+    assert capsys.readouterr().err == "stopped before it was done\n"
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_health_and_readiness_are_open(twin: Any) -> None:
