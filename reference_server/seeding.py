@@ -28,14 +28,19 @@ def run(options: argparse.Namespace) -> int:
     plan = demo.Plan(options.city, options.objects, options.sensors, options.days, options.seed)
     try:
         asyncio.run(_make(path, plan, now))
-    except BaseException:  # Ctrl-C, a full disk: half a city would pass for a whole one
-        for rest in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
-            rest.unlink(missing_ok=True)
+    except BaseException:  # Ctrl-C, a full disk
+        discard(path)
         raise
     counts = _settle(path)
     seconds = round(time.monotonic() - began, 2)
     print(json.dumps({"db": str(path), "city": options.city, **counts, "seconds": seconds}))  # noqa: T201
     return 0
+
+
+def discard(path: Path) -> None:
+    """Remove a database that was not finished: half a city would pass for a whole one."""
+    for rest in (path, Path(f"{path}-wal"), Path(f"{path}-shm")):
+        rest.unlink(missing_ok=True)
 
 
 async def _make(path: Path, plan: demo.Plan, now: int) -> None:

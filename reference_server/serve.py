@@ -21,7 +21,7 @@ import msgspec
 import uvicorn
 import uvloop
 
-from reference_server import auth, demo, target, tls
+from reference_server import auth, demo, seeding, target, tls
 from reference_server.app import Api
 from reference_server.auth import Keyring
 from reference_server.http_protocol import patient
@@ -122,6 +122,7 @@ def _lock(stack: contextlib.ExitStack, db: Path) -> None:
 
 async def _with_storage(settings: Settings, db: Path, doors: Doors, stack: contextlib.ExitStack) -> int:
     storage = SqliteStorage(db, durable=settings.db is not None)
+    fresh = not db.exists()
     try:
         _lock(stack, db)
         await storage.open()
@@ -130,7 +131,12 @@ async def _with_storage(settings: Settings, db: Path, doors: Doors, stack: conte
         return 2
     try:
         if not await storage.cities():
-            await demo.build(storage, settings)
+            try:
+                await demo.build(storage, settings)
+            except BaseException:  # Ctrl-C, a full disk; what was there before is never removed
+                if fresh:
+                    stack.callback(seeding.discard, db)  # runs once the storage is closed
+                raise
         world = World(settings, storage, Keyring([]))
         addresses = doors.addresses(settings)
         await _grant(world, addresses, db)

@@ -135,6 +135,22 @@ def test_a_seed_that_is_stopped_leaves_no_half_city(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_a_server_that_is_stopped_while_it_makes_its_city_keeps_no_half_of_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(demo, "seed", stopped)
+    db, old = tmp_path / "a.db", tmp_path / "old.db"
+    assert main(["--mqtt-port", "none", "--db", str(db)]) == 130
+    assert capsys.readouterr().err == "stopped before it was done\n"
+    assert not db.exists()
+    old.touch()
+    assert main(["--mqtt-port", "none", "--db", str(old)]) == 130
+    assert old.exists()
+
+
 def test_health_and_readiness_are_open(twin: Any) -> None:
     for path in ("/health", "/ready"):
         answer = twin.http.get(twin.origin + path)
