@@ -99,11 +99,11 @@ async def _spool(call: Call, path: Path) -> tuple[int, bytes]:
 
 
 async def listing(call: Call) -> Reply:
-    """GET /cities/{cityId}/imports: newest first."""
-    jobs = call.world.imports
-    rows = await jobs.listing(call.city)
+    """GET /cities/{cityId}/imports: newest first, with the number of refused rows but not the rows."""
+    rows = await call.world.imports.listing(call.city)
     limit, offset = filters.paging(call.query())
-    shown = [jobs.shown(row, [], 0) for row in rows[offset : offset + limit]]
+    page = rows[offset : offset + limit]
+    shown = [await _shown(call, row, refused=0) for row in page]
     counts = {"count": len(shown), "total": len(rows), "limit": limit, "offset": offset}
     return reply_json({"imports": shown, **counts})
 
@@ -114,8 +114,8 @@ async def read(call: Call) -> Reply:
     return reply_json(await _shown(call, row))
 
 
-async def _shown(call: Call, row: ImportRow) -> dict[str, object]:
-    faults, total = await call.world.storage.faults(row.id, SHOWN_ERRORS, 0)
+async def _shown(call: Call, row: ImportRow, refused: int = SHOWN_ERRORS) -> dict[str, object]:
+    faults, total = await call.world.storage.faults(row.id, refused, 0)
     return call.world.imports.shown(row, faults, total)
 
 

@@ -93,6 +93,8 @@ def test_each_refused_row_has_a_reason_and_the_others_are_written(twin: Twin) ->
     page = twin.get(f"/imports/{job['id']}/errors?limit=2&offset=3")
     assert (page["count"], page["total"]) == (2, 10)
     assert [one["line"] for one in page["errors"]] == [5, 6]
+    listed = {one["id"]: one["errorsTotal"] for one in twin.get("/imports")["imports"]}
+    assert listed[job["id"]] == 10
 
 
 def test_a_record_brings_sensors_readings_services_and_simulations(twin: Twin) -> None:
