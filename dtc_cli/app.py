@@ -33,6 +33,7 @@ from dtc_cli.commands import profile as profile_commands
 from dtc_cli.commands.audit import audit
 from dtc_cli.commands.bundle import bundle
 from dtc_cli.commands.certify import certify
+from dtc_cli.commands.checked import check
 from dtc_cli.commands.clean import clean
 from dtc_cli.commands.compare import compare
 from dtc_cli.commands.doctor import doctor
@@ -94,6 +95,7 @@ app.add_typer(certificate.app, name="certificate")
 app.add_typer(badge.app, name="badge")
 app.add_typer(case.app, name="case")
 app.add_typer(ci.app, name="ci")
+check(app)
 
 
 def _print_version(wanted: bool) -> None:

@@ -36,7 +36,26 @@ def init(
     template = (SPEC / "target.template.yaml").read_text(encoding="utf-8")
     for mark, text in (("@NAME@", name), ("@VENDOR@", vendor), ("@CITY@", city)):
         template = template.replace(mark, text.replace("\\", "\\\\").replace('"', '\\"'))
-    parse(template, source=str(file), folder=file.parent)
+    try:
+        parse(template, source=str(file), folder=file.parent)
+    except DtcError as problem:
+        # No such file is written: what is wrong was typed.
+        typed = {"name": name, "vendor": vendor, "city": city}
+        option = next((one for one in typed if problem.what.split()[0].endswith(one)), "")
+        raise DtcError(
+            "usage",
+            f"--{option} is not valid" if option else "an option is not valid",
+            where=f"--{option} {typed[option]!r}" if option else "dtc init",
+            why=problem.why,
+            hint=problem.hint if option == "city" else "a text that is not empty, without control characters",
+        ) from problem
+    if file.is_dir():
+        raise DtcError(
+            "file-write",
+            f"{file} is a folder",
+            where=str(file),
+            hint=f"name a file in it: {file / 'target.yaml'}",
+        )
     try:
         with file.open("w" if force else "x", encoding="utf-8") as stream:
             stream.write(template)
@@ -45,8 +64,14 @@ def init(
             "file-exists", f"{file} exists already", where=str(file), hint="another name, or --force"
         ) from problem
     except OSError as problem:
-        why = problem.strerror or str(problem)
-        raise DtcError("file-write", f"{file} cannot be written", where=str(file), why=why) from problem
+        gone = not file.parent.is_dir()
+        raise DtcError(
+            "file-write",
+            f"{file} cannot be written",
+            where=str(file.parent if gone else file),
+            why="there is no such folder" if gone else problem.strerror or str(problem),
+            hint="make the folder first, or name a file elsewhere",
+        ) from problem
     if json:
         console.emit_json({"target": str(file)})
     else:

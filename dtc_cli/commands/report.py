@@ -3,6 +3,7 @@
 import contextlib
 import difflib
 import re
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -100,10 +101,10 @@ def read(run: Path) -> "Report":
 
 
 def terminal_text(made: "Report") -> str:
-    """The text report, coloured when stdout is a terminal that wants it (`NO_COLOR`)."""
-    from dtc_cli.reports import FORMATS
+    """The text report in the terminal's width, coloured when stdout is one that wants it (`NO_COLOR`)."""
+    from dtc_cli.reports.text import WIDTH, render_narrow
 
-    text = FORMATS["text"](made).decode("utf-8")
+    text = render_narrow(made, shutil.get_terminal_size((WIDTH, 24)).columns).decode("utf-8")
     if not console.colour_wanted(sys.stdout):
         return text
     for pattern, colour in _COLOURS:

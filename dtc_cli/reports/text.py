@@ -2,6 +2,7 @@
 
 import textwrap
 from collections.abc import Iterable, Sequence
+from contextvars import ContextVar
 
 from dtc_cli.core.model import Outcome
 from dtc_cli.core.report import Report
@@ -10,6 +11,8 @@ from dtc_cli.core.report.words import counts_in_words, name_of
 from dtc_cli.reports import shown
 
 WIDTH = 100
+NARROWEST = 40
+_columns = ContextVar("_columns", default=WIDTH)
 MOST_STEPS = 15
 MOST_UNDECIDED = 20
 """Requirements without a finding that are listed one by one."""
@@ -19,7 +22,20 @@ DETAILED = (Outcome.FAILED, Outcome.ERROR, Outcome.WARNED)
 
 
 def render(report: Report) -> bytes:
-    """The report as UTF-8 text."""
+    """The report as UTF-8 text, 100 columns wide."""
+    return render_narrow(report, WIDTH)
+
+
+def render_narrow(report: Report, columns: int) -> bytes:
+    """The report for a terminal of so many columns: from 40 to 100; commands to copy are never wrapped."""
+    token = _columns.set(max(NARROWEST, min(columns, WIDTH)))
+    try:
+        return _render(report)
+    finally:
+        _columns.reset(token)
+
+
+def _render(report: Report) -> bytes:
     cases: dict[str, list[Case]] = {}
     for case in report.cases:
         cases.setdefault(case.requirement, []).append(case)
@@ -50,9 +66,8 @@ def _verdict(report: Report) -> list[str]:
 
 
 def _levels(levels: Sequence[LevelRow]) -> list[str]:
-    return ["Levels"] + [
-        f"  {name_of(row.level):<9} {row.words:<42} {row.met:,} of {row.required:,} met" for row in levels
-    ]
+    rows = [f"{name_of(row.level):<9} {row.words:<42} {row.met:,} of {row.required:,} met" for row in levels]
+    return ["Levels", *(line for row in rows for line in _fitted(row, "  ", " " * 12))]
 
 
 def _path(report: Report) -> list[str]:
@@ -156,16 +171,17 @@ def _left_out(report: Report) -> list[str]:
 
 def _totals(report: Report) -> list[str]:
     totals = report.totals
-    return [
+    lines = [
         f"{label:<13} {sum(counts.values()):,}: {counts_in_words(counts)}"
         for label, counts in (("Requirements", totals.requirements), ("Tests", totals.vectors))
     ]
+    return [part for line in lines for part in _fitted(line, "", " " * 14)]
 
 
 def _who(report: Report) -> list[str]:
     maker, course = report.maker, report.course
     took = f", {shown.duration(course.duration_ms)}" if course.duration_ms is not None else ""
-    return [
+    lines = [
         f"Run           {report.run_id} ({course.status}, {course.mode})",
         f"When          {course.started_at or 'unknown'}{took}",
         f"Where         {', '.join(report.subject.addresses.values()) or 'files only'}",
@@ -173,6 +189,7 @@ def _who(report: Report) -> list[str]:
         + (" (changed)" if maker.suite_dirty else "")
         + f", {maker.standard} {maker.standard_version}, seed {course.seed}",
     ]
+    return [part for line in lines for part in _fitted(line, "", " " * 14)]
 
 
 def _listed(title: str, entries: Sequence[str]) -> list[str]:
@@ -181,12 +198,19 @@ def _listed(title: str, entries: Sequence[str]) -> list[str]:
     return [title, *(line for entry in entries for line in _wrapped(entry, "  - ", "    "))]
 
 
+def _fitted(line: str, first: str, rest: str) -> list[str]:
+    """A line that stays whole where there is room for the usual width, addresses included."""
+    if _columns.get() == WIDTH or len(first + line) <= _columns.get():
+        return [first + line]
+    return _wrapped(" ".join(line.split()) if "  " in line.strip() and first else line, first, rest)
+
+
 def _wrapped(text: str, first: str, rest: str | None = None) -> list[str]:
     if not text:
         return []
     return textwrap.wrap(
         shown.visible(text),
-        WIDTH,
+        _columns.get(),
         initial_indent=first,
         subsequent_indent=first if rest is None else rest,
         break_long_words=False,

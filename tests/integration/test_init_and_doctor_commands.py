@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from dtc_cli.app import main
 from dtc_cli.harness.reference import running
 
 
@@ -51,6 +52,37 @@ class TestInit:
         done = dtc("init", "no/such/t.yaml", "--json", cwd=tmp_path)
         assert done.returncode == 2
         assert json.loads(done.stdout)["error"]["code"] == "file-write"
+        assert json.loads(done.stdout)["error"]["where"] == "no/such"
+
+    @pytest.mark.parametrize(("option", "text"), [("--city", "busan"), ("--name", ""), ("--vendor", "")])
+    def test_an_option_is_blamed_and_no_file(self, tmp_path: Path, option: str, text: str) -> None:
+        error = json.loads(dtc("init", "t.yaml", option, text, "--json", cwd=tmp_path).stdout)["error"]
+        assert (error["code"], error["where"]) == ("usage", f"{option} {text!r}")
+        assert "t.yaml" not in json.dumps(error)
+
+    def test_a_folder_is_no_file(self, tmp_path: Path) -> None:
+        for more in ([], ["--force"]):
+            error = json.loads(dtc("init", tmp_path, "--json", *more, cwd=tmp_path).stdout)["error"]
+            assert error["what"] == f"{tmp_path} is a folder"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "label"),
+    [
+        (("init", ""), "FILE"),
+        (("validate", "", "a.json"), "FILES"),
+        (("verify", ""), "PACKAGE"),
+        (("report", ""), "RUN"),
+        (("seed", "t.yaml", "--out="), "--out"),
+        (("test", "--reference", "--out", ""), "--out"),
+    ],
+)
+def test_an_empty_path_is_refused_in_words(
+    capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], label: str
+) -> None:
+    assert main([*arguments, "--json"]) == 2
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert (error["code"], error["what"]) == ("usage", f"{label} is empty")
 
 
 class TestDoctor:
