@@ -392,3 +392,13 @@ def test_a_merge_patch_makes_one_object_of_another() -> None:
         "metadata": {"old": 3},
     }
     assert merge_patch(wanted, wanted) == {}
+
+
+def test_a_plan_requires_only_what_the_source_has(dtc: Run, tmp_path: Path) -> None:
+    rows = [f"{n},school,{'' if n % 4 else 12.5},129.0{n},35.18" for n in range(1, 9)]
+    source = tmp_path / "buildings.csv"
+    source.write_text("\n".join(["id,building_type,height,lon,lat", *rows]) + "\n")
+    assert dtc("plan", source, "--city", "KR-BUSAN-2025", "--out", tmp_path / "plan.yaml")[0] == 0
+    line = next(line for line in (tmp_path / "plan.yaml").read_text().splitlines() if "required: [" in line)
+    assert "required: [buildingType] " in line
+    assert line.endswith("height only 25% filled")
