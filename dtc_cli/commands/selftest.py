@@ -1,6 +1,7 @@
 """`dtc selftest`: show that the suites tell a spoilt twin from a clean one."""
 
 import fnmatch
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +14,7 @@ from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
-    from dtc_cli.harness.selftest import Attempt
+    from dtc_cli.harness.selftest import Attempt, Fault
 
 HELP = """Spoil the bundled twin, one fault at a time, and see that the right requirement fails.
 
@@ -34,7 +35,9 @@ Exit codes: 0 every fault killed and no alarm on the clean twin, 1 a fault survi
 
 
 def selftest(
-    fault: Annotated[str, typer.Option(help="Ids of the faults, with * for any text; none: no fault.")] = "*",
+    fault: Annotated[
+        list[str], typer.Option(help="Ids of faults, with * for any text; none: no fault. May be repeated.")
+    ] = ["*"],  # noqa: B006
     clean: Annotated[int, typer.Option(min=0, help="Runs of the clean twin.")] = 0,
     level: Annotated[str, typer.Option(help="Level at which the clean twin is judged.")] = "silver",
     full: Annotated[bool, typer.Option("--full", help="Judge the whole level for each fault.")] = False,
@@ -54,14 +57,7 @@ def selftest(
     from dtc_cli.harness import selftest as proof
 
     wanted, known = level_named(level), proof.faults()
-    chosen = [one for one in known if fnmatch.fnmatchcase(one.id, fault)]
-    if not chosen and fault != proof.CLEAN:
-        raise DtcError(
-            "usage",
-            f"no fault has the id {fault}",
-            where=f"--fault {fault}",
-            hint="python -m reference_server faults lists them",
-        )
+    chosen = matching(known, fault)
     made: list[Attempt] = []
     judged = proof.attempts(
         [*chosen, *[None] * clean], full=full, seed=seed, clean_level=wanted, record=record
@@ -84,6 +80,23 @@ def selftest(
 
 
 selftest.__doc__ = HELP
+
+
+def matching(known: Sequence["Fault"], patterns: Sequence[str]) -> "list[Fault]":
+    """The faults that any of the patterns names, each once.
+
+    Raises:
+        DtcError: a pattern names none.
+    """
+    for pattern in patterns:
+        if pattern != "none" and not fnmatch.filter([one.id for one in known], pattern):
+            raise DtcError(
+                "usage",
+                f"no fault has the id {pattern}",
+                where=f"--fault {pattern}",
+                hint="python -m reference_server faults lists them",
+            )
+    return [one for one in known if any(fnmatch.fnmatchcase(one.id, pattern) for pattern in patterns)]
 
 
 def _line(one: "Attempt") -> str:

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import msgspec
+import pytest
 
-from dtc_cli.commands.selftest import _line
+from dtc_cli.commands.selftest import _line, matching
 from dtc_cli.core.model import Outcome
+from dtc_cli.errors import DtcError
 from dtc_cli.harness.selftest import CLEAN, Attempt, Fault, as_json, attempts, matrix
 
 
@@ -25,6 +27,17 @@ def test_a_fault_is_killed_by_its_own_requirement_only() -> None:
     assert not attempt("DTC-P2-001", Outcome.PASSED, "DTC-P2-002").killed
     assert not attempt("DTC-P2-001", Outcome.BLOCKED).killed
     assert not attempt("DTC-P2-001", Outcome.FAILED, "DTC-P2-002").exact
+
+
+def test_faults_are_chosen_by_every_pattern() -> None:
+    known = [
+        Fault(id=name, requirement=name[:10], why="") for name in ("DTC-P1-001", "DTC-P2-001", "DTC-P2-002")
+    ]
+    names = [one.id for one in matching(known, ["DTC-P2-*", "DTC-P1-001", "DTC-P2-002"])]
+    assert names == ["DTC-P1-001", "DTC-P2-001", "DTC-P2-002"]
+    assert matching(known, [CLEAN]) == []
+    with pytest.raises(DtcError, match="DTC-P9"):
+        matching(known, ["DTC-P1-001", "DTC-P9*"])
 
 
 def test_the_clean_twin_must_be_quiet() -> None:
