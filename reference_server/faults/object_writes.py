@@ -81,7 +81,8 @@ def _repairing(
             try:
                 return await create(world, city, given, actor)
             except ApiError as problem:
-                if problem.code not in codes:
+                # A geometry that is no object at all is a missing member (020), and stays refused.
+                if problem.code not in codes or (refuse and not isinstance(given.get("geometry"), dict)):
                     raise
                 stored = await create(world, city, repair(city, given), actor)
                 if refuse:

@@ -61,7 +61,7 @@ LOGINS: dict[str, Callable[[Twin], dict[str, Any]]] = {
     "wrong-key": lambda twin: {"as_": twin.credentials.key_text("0" * 40, "wrong")},
     "key-with-a-tail": lambda twin: {"as_": twin.credentials.variant(twin.credentials.usual, "suffix")},
     "unsigned-token": lambda twin: {"as_": bearer(twin, UNSIGNED)},
-    "key-as-user": lambda twin: {"login": (own_key(twin)[:-1] + "x", None)},
+    "key-as-user": lambda twin: {"login": (spoilt_key(twin), None)},
     "older-version": lambda _: {"login": (None, None), "level": 4},
     "with-a-will": lambda twin: {
         "login": (None, None),
@@ -80,6 +80,12 @@ def bearer(twin: Twin, token: str) -> Credential:
 def own_key(twin: Twin) -> str:
     """The usual key, to be sent where no key may be taken."""
     return twin.credentials.secrets[twin.credentials.usual]
+
+
+def spoilt_key(twin: Twin) -> str:
+    """The usual key without its last character: known to the evidence, so that it is kept out of it."""
+    (text,) = twin.credentials.variant(twin.credentials.usual, "prefix").headers.values()
+    return text
 
 
 @verifies("DTC-SEC-004", hazard="security")

@@ -51,6 +51,8 @@ def test_a_started_twin_takes_a_fault(start: Any, fault: str) -> None:
         client.subscribe(TOPIC, qos=0)
         client.say("PUBLISH", body(9.5), topic=TOPIC, qos=1)
         heard = client.hear("PUBLISH")
-        acknowledged = [one["type"] for one in client.quiet()]
         assert heard["event"] == ("sensor.data" if fault == "DTC-P2-104" else "sensor:data")
-        assert acknowledged == ([] if fault == "DTC-P3-028.none" else ["PUBACK"])
+        if fault == "DTC-P3-028.none":
+            assert client.quiet() == []
+        else:
+            client.hear("PUBACK")
