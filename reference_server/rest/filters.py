@@ -208,15 +208,15 @@ def ordering(query: Query) -> tuple[str | None, bool]:
     return sort, order == "desc"
 
 
-def _mark(query: Query) -> str | None:
-    """The cursor among the parameters.
+def _mark(query: Query, offset: int) -> str | None:
+    """The cursor among the parameters, which leaves no place for an offset.
 
     Raises:
         ApiError: INVALID_PARAMETERS beside an order or an offset.
     """
     mark = one(query, "cursor")
-    others = (one(query, "sortBy"), one(query, "sortOrder"), whole(query, "offset", 0) or None)
-    if mark is not None and any(other is not None for other in others):
+    ordered = one(query, "sortBy") is not None or one(query, "sortOrder") is not None
+    if mark is not None and (ordered or offset):
         raise bad("cursor", "a cursor walks in the order of creation, without sortBy, sortOrder or offset")
     return mark
 
@@ -230,7 +230,7 @@ def object_query(query: Query, city: int) -> ObjectQuery:
     limit, offset = paging(query)
     bounds = one(query, "bounds")
     sort, descending = ordering(query)
-    mark = _mark(query)
+    mark = _mark(query, offset)
     return ObjectQuery(
         city=city,
         types=types(query),
@@ -257,7 +257,7 @@ def sensor_query(query: Query, city: int) -> SensorQuery:
     if status not in (None, "operational", "offline"):
         raise bad("status", "status must be operational or offline", status)
     sort, descending = ordering(query)
-    mark = _mark(query)
+    mark = _mark(query, offset)
     return SensorQuery(
         city=city,
         types=types(query),

@@ -54,7 +54,11 @@ def test_another_seed_asks_something_else(dtc: Dtc, runs: list[RunFolder], tmp_p
 def requests(run: RunFolder) -> dict[str, list[str]]:
     """What each vector sent, without what may differ; a request that is repeated until it is answered
     otherwise (a poll) counts once, for how often is a matter of time."""
-    events = [event for event in run.events() if event["vector"] is not None and event["kind"] != "clock"]
+    events = [
+        event
+        for event in run.events()
+        if event["vector"] is not None and event["kind"] not in ("clock", "draw")
+    ]
     assigned = {name for event in events if (name := assigned_id(run, event))}
     names = sorted([run.run["runId"], run.run["runId"][-12:], *assigned], key=len, reverse=True)
     known = re.compile("|".join(map(re.escape, names)), re.IGNORECASE)

@@ -64,7 +64,7 @@ FORESEEN: dict[str, list[tuple[str, str]]] = {
         ("INVALID_MEASUREMENT", "a count must be"),
     ],
     "getSensorData": [REVERSED],
-    "querySensors": [CURSOR],
+    "querySensors": [("INVALID_PARAMETERS", "a cursor walks"), CURSOR],
     "getToken": [("invalid_scope", ""), ("invalid_request", "")],  # a client's rights; a field twice, NUL
     "aggregateSensorData": [REVERSED, ("INVALID_PARAMETERS", "the range holds more than")],
     "getObjectHistory": [REVERSED],

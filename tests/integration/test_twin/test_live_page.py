@@ -71,9 +71,10 @@ def follow(page: Page, twin: Any) -> None:
 
 
 @pytest.mark.skipif(BROWSER is None, reason="no Chromium here: apt-get install chromium")
-def test_a_browser_shows_a_reading_as_it_comes(twin: Any, tmp_path: Path) -> None:
+def test_a_browser_shows_a_reading_as_it_comes(start: Any, tmp_path: Path) -> None:
+    twin = start()
     command = [str(BROWSER), "--headless", "--no-sandbox", "--disable-gpu", "--remote-debugging-port=0",
-               f"--user-data-dir={tmp_path}", "about:blank"]  # fmt: skip
+               f"--user-data-dir={tmp_path / 'profile'}", "about:blank"]  # fmt: skip
     with subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) as process:
         assert process.stderr is not None
         origin = ""
