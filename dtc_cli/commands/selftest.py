@@ -88,8 +88,10 @@ def matching(known: Sequence["Fault"], patterns: Sequence[str]) -> "list[Fault]"
     Raises:
         DtcError: a pattern names none.
     """
+    from dtc_cli.harness.selftest import CLEAN
+
     for pattern in patterns:
-        if pattern != "none" and not fnmatch.filter([one.id for one in known], pattern):
+        if pattern != CLEAN and not fnmatch.filter([one.id for one in known], pattern):
             raise DtcError(
                 "usage",
                 f"no fault has the id {pattern}",

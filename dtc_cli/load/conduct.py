@@ -9,18 +9,16 @@ from pathlib import Path
 
 import msgspec
 
-from dtc_cli.clients.answer import TargetMisbehaves, TargetUnreachable
 from dtc_cli.clients.credentials import Credentials
 from dtc_cli.clients.recorder import Recorder
 from dtc_cli.clients.redaction import Redactor
-from dtc_cli.clients.rest import Rest
 from dtc_cli.core.target import Target
 from dtc_cli.errors import DtcError
-from dtc_cli.exit_codes import ExitCode
 from dtc_cli.load import fleet, objectives, result, scenario, search, truth
 from dtc_cli.load.outcome import Instant, Outcome
 from dtc_cli.load.result import Result, Terms
 from dtc_cli.load.schedule import Schedule, Step
+from dtc_cli.load.survey import answering, explored
 from dtc_cli.load.traffic import Traffic, mix
 
 STOP_ERROR_SHARE = 0.5
@@ -110,32 +108,12 @@ def prepared(target: Target, wish: Wish, out: Path) -> Iterator[Prepared]:
     run = f"load-{started:%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"
     redactor = Redactor()
     credentials = Credentials(target, redactor)
-    base_url = target.base_url or ""
     folder = out / run
     folder.mkdir(parents=True)
     recorder = Recorder(folder, "0" * 64, redactor)
     try:
-        rest = Rest(
-            base_url,
-            city=target.city,
-            credentials=credentials,
-            recorder=recorder,
-            timeout_s=target.timeout_s,
-            ca=target.ca,
-        )
-        try:
-            city = scenario.explore(rest, mix=agreed.mix)
-        finally:
-            rest.close()
-    except (TargetUnreachable, TargetMisbehaves) as problem:
-        raise DtcError(
-            "target-unreachable",
-            f"no load can be prepared on {target.name}",
-            where=target.where("rest.base_url"),
-            why=str(problem),
-            hint="dtc doctor looks at the address, the port and the keys",
-            exit_code=ExitCode.CANNOT_DECIDE,
-        ) from problem
+        with answering(target):
+            city = explored(target, credentials, recorder, mix=agreed.mix)
     finally:
         recorder.close()
     traffic, data = requests(target, city, agreed, credentials)

@@ -1,22 +1,18 @@
 """Many connections at once: opened, held with heartbeats, reached by broadcasts (DTC-PERF-004)."""
 
 import queue
-import subprocess
-import sys
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from typing import Any, BinaryIO, cast
 
 import msgspec
 
 from dtc_cli.clients.wire import Door
 from dtc_cli.load import guard
+from dtc_cli.load.children import Children
 from dtc_cli.load.health import Host
 from dtc_cli.load.holder import LOGIN_S, Held, Post
 from dtc_cli.load.limits import Limits
-from dtc_cli.load.worker import frame, read_frame
 
 BROADCAST_S = 15.0
 """How long a broadcast may take to reach everybody; P3 3.1.3 gives a delivery 5 s, the rest is ours."""
@@ -190,22 +186,10 @@ class _Company:
     """The processes that hold the connections, and what they said last."""
 
     def __init__(self, posts: Sequence[Post]) -> None:
-        self._said: queue.Queue[tuple[int, Held | None]] = queue.Queue()
         self._last: dict[int, Held] = {}
         self._gone: set[int] = set()
         self._posts = posts
-        self._processes: list[subprocess.Popen[bytes]] = []
-        self._marks = 0
-        for number, post in enumerate(posts):
-            process = subprocess.Popen(
-                [sys.executable, "-m", "dtc_cli.load.holder"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                start_new_session=True,
-            )
-            self._processes.append(process)
-            threading.Thread(target=self._listen, args=(number, process), daemon=True).start()
-            self._tell(process, post)
+        self._holders = Children("dtc_cli.load.holder", posts, Held)
 
     @property
     def done(self) -> bool:
@@ -242,8 +226,7 @@ class _Company:
     def look_for(self, mark: bytes) -> None:
         """Messages with this mark count from now on; returns when all processes know."""
         before = {number: one.at for number, one in self._last.items()}
-        for process in self._processes:
-            self._tell(process, mark)
+        self._holders.tell(mark)
         # A process takes the mark and then reports: two reports later it has taken it.
         fresh: Counter[int] = Counter()
 
@@ -264,7 +247,7 @@ class _Company:
             if remaining <= 0 or len(self._gone) == len(self._posts):
                 return
             try:
-                number, said = self._said.get(timeout=min(remaining, 1.0))
+                number, said = self._holders.said.get(timeout=min(remaining, 1.0))
             except queue.Empty:
                 continue
             if said is None:
@@ -277,34 +260,4 @@ class _Company:
 
     def end(self) -> None:
         """End all processes."""
-        for process in self._processes:
-            if process.stdin:
-                process.stdin.close()
-        for process in self._processes:
-            try:
-                process.wait(timeout=5)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-            if process.stdout:
-                process.stdout.close()
-
-    def _listen(self, number: int, process: "subprocess.Popen[bytes]") -> None:
-        assert process.stdout is not None  # noqa: S101 - narrows the type, it was asked for
-        try:
-            while (raw := read_frame(cast(BinaryIO, process.stdout))) is not None:
-                self._said.put((number, msgspec.msgpack.decode(raw, type=Held)))
-        except (ValueError, msgspec.DecodeError):
-            # The pipe was closed under the reader, or cut in the middle of a frame: the process is gone.
-            self._said.put((number, None))
-            return
-        self._said.put((number, None))
-
-    @staticmethod
-    def _tell(process: "subprocess.Popen[bytes]", value: Any) -> None:
-        assert process.stdin is not None  # noqa: S101 - narrows the type, it was asked for
-        try:
-            process.stdin.write(frame(value))
-            process.stdin.flush()
-        except BrokenPipeError:
-            return  # it ended; its reader says so
+        self._holders.end(5)

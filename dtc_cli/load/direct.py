@@ -9,11 +9,9 @@ from typing import Any
 
 import msgspec
 
-from dtc_cli.clients.answer import TargetMisbehaves, TargetUnreachable
 from dtc_cli.clients.credentials import Credentials
 from dtc_cli.clients.recorder import Recorder
 from dtc_cli.clients.redaction import Redactor
-from dtc_cli.clients.rest import Rest
 from dtc_cli.clients.track import Track
 from dtc_cli.core.target import Target
 from dtc_cli.errors import DtcError
@@ -24,6 +22,7 @@ from dtc_cli.load.ingestion import Ingested
 from dtc_cli.load.limits import Limits
 from dtc_cli.load.port import KEEP_ALIVE_S, Load
 from dtc_cli.load.readback import PARAMETER
+from dtc_cli.load.survey import answering, explored
 
 CONNECTIONS, SENSORS, HOLD_S, INTERVAL_S = 100_000, 50_000, 60.0, 60.0  # P4 8.3, C-90
 LOST = 0.001  # DTC-PERF-004
@@ -57,43 +56,24 @@ def stage(target: Target, out: Path, kind: str) -> Iterator[Stage]:
     recorder = Recorder(folder, "0" * 64, redactor)
     port = Load(target, credentials, Track("load", recorder))
     try:
-        rest = Rest(
-            target.base_url or "",
-            city=target.city,
-            credentials=credentials,
-            recorder=recorder,
-            timeout_s=target.timeout_s,
-            ca=target.ca,
-        )
-        try:
-            city = scenario.explore(rest, mix="keyed")
-        finally:
-            rest.close()
-        if not city.places:
-            raise DtcError(
-                "load-data",
-                "the city shows no object with a position: there is no place for a sensor",
-                where=target.city,
-                hint="load data first; the bundled twin brings a demo city",
-                exit_code=ExitCode.CANNOT_DECIDE,
-            )
-        name, longitude, latitude = city.places[0]
-        body = {
-            "type": "EnvironmentalSensor",
-            "location": {"type": "Point", "coordinates": [longitude, latitude]},
-            "attachedTo": name,
-            "specifications": {"manufacturer": "dtc load", "updateInterval": 60, "dtcRun": run},
-        }
-        yield Stage(target, port, body, folder, city)
-    except (TargetUnreachable, TargetMisbehaves) as problem:
-        raise DtcError(
-            "target-unreachable",
-            f"no load can be prepared on {target.name}",
-            where=target.where("rest.base_url"),
-            why=str(problem),
-            hint="dtc doctor looks at the address, the port and the keys",
-            exit_code=ExitCode.CANNOT_DECIDE,
-        ) from problem
+        with answering(target):
+            city = explored(target, credentials, recorder, mix="keyed")
+            if not city.places:
+                raise DtcError(
+                    "load-data",
+                    "the city shows no object with a position: there is no place for a sensor",
+                    where=target.city,
+                    hint="load data first; the bundled twin brings a demo city",
+                    exit_code=ExitCode.CANNOT_DECIDE,
+                )
+            name, longitude, latitude = city.places[0]
+            body = {
+                "type": "EnvironmentalSensor",
+                "location": {"type": "Point", "coordinates": [longitude, latitude]},
+                "attachedTo": name,
+                "specifications": {"manufacturer": "dtc load", "updateInterval": 60, "dtcRun": run},
+            }
+            yield Stage(target, port, body, folder, city)
     finally:
         recorder.close()
 

@@ -2,22 +2,20 @@
 
 import os
 import queue
-import subprocess
-import sys
-import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 import msgspec
 
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
+from dtc_cli.load.children import Children
 from dtc_cli.load.outcome import Book, Instant, Outcome
 from dtc_cli.load.schedule import Schedule
 from dtc_cli.load.traffic import Traffic
-from dtc_cli.load.worker import Order, Second, frame, read_frame
+from dtc_cli.load.worker import Order, Second
 
 START_DELAY_S = 0.3
 """Between the last worker's being ready and the first due instant."""
@@ -92,23 +90,11 @@ def run(
 class _Fleet:
     def __init__(self, orders: Sequence[Order]) -> None:
         self._timeout_s = orders[0].timeout_s
-        self._said: queue.Queue[tuple[int, dict[str, Any] | None]] = queue.Queue()
-        self._workers: list[subprocess.Popen[bytes]] = []
-        for number, order in enumerate(orders):
-            worker = subprocess.Popen(
-                [sys.executable, "-m", "dtc_cli.load.worker"],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                # Ctrl-C is for dtc, which ends the workers in order.
-                start_new_session=True,
-            )
-            self._workers.append(worker)
-            threading.Thread(target=self._listen, args=(number, worker), daemon=True).start()
-            self._tell(worker, order)
+        self._workers = Children("dtc_cli.load.worker", orders, dict[str, Any])
 
     def start(self, address: Address) -> None:
-        for _ in self._workers:
-            _, said = self._said.get()
+        for _ in range(len(self._workers)):
+            _, said = self._workers.said.get()
             if said is None or "ready" not in said:
                 raise DtcError(
                     "target-unreachable",
@@ -117,9 +103,7 @@ class _Fleet:
                     hint="dtc doctor looks at the address, the port and the certificate",
                     exit_code=ExitCode.CANNOT_DECIDE,
                 )
-        begin = time.monotonic() + START_DELAY_S
-        for worker in self._workers:
-            self._tell(worker, begin)
+        self._workers.tell(time.monotonic() + START_DELAY_S)
 
     def collect(self, schedule: Schedule, traffic: Traffic, tell: Callable[[Instant], str]) -> Outcome:
         book = Book(schedule, traffic, len(self._workers))
@@ -127,7 +111,7 @@ class _Fleet:
         ends = time.monotonic() + schedule.duration_s + self._timeout_s + GRACE_S
         while running:
             try:
-                _, said = self._said.get(timeout=max(0.1, ends - time.monotonic()))
+                _, said = self._workers.said.get(timeout=max(0.1, ends - time.monotonic()))
             except queue.Empty:
                 stopped = stopped or "the workers did not end in time"
                 break
@@ -138,39 +122,8 @@ class _Fleet:
             reason = tell(instant) if instant is not None else ""
             if reason and not stopped:
                 stopped = reason
-                for worker in self._workers:
-                    self._tell(worker, 0)
+                self._workers.tell(0)
         return book.close(stopped)
 
     def end(self) -> None:
-        for worker in self._workers:
-            if worker.stdin:
-                worker.stdin.close()
-        for worker in self._workers:
-            try:
-                worker.wait(timeout=2)
-            except subprocess.TimeoutExpired:
-                worker.kill()
-                worker.wait()
-            if worker.stdout:
-                worker.stdout.close()
-
-    def _listen(self, number: int, worker: "subprocess.Popen[bytes]") -> None:
-        assert worker.stdout is not None  # noqa: S101 - narrows the type, it was asked for
-        try:
-            while (raw := read_frame(cast(BinaryIO, worker.stdout))) is not None:
-                self._said.put((number, msgspec.msgpack.decode(raw)))
-        except (ValueError, msgspec.DecodeError) as problem:
-            # The pipe was closed under the reader, or cut in the middle of a frame: the worker is gone.
-            self._said.put((number, {"problem": str(problem)}) if worker.poll() is None else (number, None))
-            return
-        self._said.put((number, None))
-
-    @staticmethod
-    def _tell(worker: "subprocess.Popen[bytes]", value: Any) -> None:
-        assert worker.stdin is not None  # noqa: S101 - narrows the type, it was asked for
-        try:
-            worker.stdin.write(frame(value))
-            worker.stdin.flush()
-        except BrokenPipeError:
-            return  # it ended; its reader says so
+        self._workers.end(2)

@@ -151,9 +151,8 @@ def test_coverage_says_what_is_lacking_and_exits_with_it() -> None:
 
 def test_coverage_of_a_phase_without_vectors_judges_nothing() -> None:
     begun = {load().requirements[vector.requirement].phase for vector in load().vectors}
-    if "performance" in begun:
-        pytest.skip("the performance suite has vectors now")
-    done = dtc("--coverage", "--phase", "performance")
+    assert 4 not in begun  # once it has a suite, this test has no subject any more and goes
+    done = dtc("--coverage", "--phase", "4")
     assert done.returncode == 0
     assert "nothing is judged: no phase of this selection has vectors yet" in done.stdout
 

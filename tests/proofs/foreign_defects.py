@@ -19,12 +19,16 @@ from dtc_cli.harness.forked import Judge
 from dtc_cli.harness.reference import running
 from tests.support.defects import DEFECTS as FIRST
 from tests.support.defects import Spoilt
+from tests.support.defects_callers import CALLERS
+from tests.support.defects_history import PAST
 from tests.support.defects_lists import LISTS
-from tests.support.defects_more import MORE
+from tests.support.defects_objects import OBJECTS
+from tests.support.defects_sensors import SENSORS
+from tests.support.defects_simulations import SIMULATIONS
 from tests.support.forked import judged
 from tests.support.relay import relayed
 
-DEFECTS = (*FIRST, *LISTS, *MORE)
+DEFECTS = (*FIRST, *LISTS, *OBJECTS, *SENSORS, *SIMULATIONS, *PAST, *CALLERS)
 SHARED = 8
 """Defects that one twin is used for."""
 WORKERS = 1

@@ -278,7 +278,7 @@ def _slowly(init: Make) -> Make:
     return wrong
 
 
-def _window(size: int) -> Make:
+def window(size: int) -> Make:
     def make(enter: Make) -> Make:
         def wrong(self: Door, talk: Any, *given: Any) -> Any:
             present = enter(self, talk, *given)
@@ -542,7 +542,7 @@ DEFECTS: tuple[LiveDefect, ...] = tuple(
         ("038", "a heartbeat comes every 70 s", wrap(Conversation, "__init__", _slowly)),
         ("039", "PONG comes after 12 s", _handler("PING", _late_pong)),
         ("046", "a session that is present has no subscriptions", wrap(Door, "enter", _no_subscriptions)),
-        ("047", "200 messages are in flight", wrap(Door, "enter", _window(200))),
+        ("047", "200 messages are in flight", wrap(Door, "enter", window(200))),
         ("051", "UNSUBSCRIBE changes nothing at the broker", wrap(
             Broker, "unsubscribe", lambda _: lambda self, session, text: True
         )),

@@ -26,6 +26,7 @@ from reference_server.stream import binary, conversation, envelope, frames
 from reference_server.stream.connection import Connection
 from reference_server.stream.conversation import Conversation
 from reference_server.stream.door import Door
+from tests.support.live_defects import window
 
 Make = Callable[..., Any]
 LATE_S = 1.5
@@ -311,18 +312,6 @@ def _drops_without_a_word(acknowledge: Make) -> Make:
     return fine
 
 
-def _small_window(size: int) -> Make:
-    def make(enter: Make) -> Make:
-        def wrong(self: Door, talk: Any, *given: Any) -> Any:
-            present = enter(self, talk, *given)
-            talk.session.window = size
-            return present
-
-        return wrong
-
-    return make
-
-
 MAKERS: dict[str, LiveMaker] = {
     "talkative": LiveMaker(
         "more members, instants of another zone, several readings in a message, heartbeats by PING messages",
@@ -369,7 +358,7 @@ MAKERS: dict[str, LiveMaker] = {
             wrap(frames, "frame", _in_pieces),
             wrap(binary, "encode", _frames_of_64),
             *(written(kind, _acknowledged_in_payload) for kind in ("PUBACK", "PUBREC", "PUBCOMP")),
-            wrap(Door, "enter", _small_window(10)),
+            wrap(Door, "enter", window(10)),
         ),
     ),
     "correlating": LiveMaker(
