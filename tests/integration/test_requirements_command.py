@@ -149,9 +149,8 @@ def test_coverage_says_what_is_lacking_and_exits_with_it() -> None:
     assert done.returncode == (0 if result["complete"] else 1)
 
 
-def test_coverage_of_a_phase_without_vectors_judges_nothing() -> None:
-    begun = {load().requirements[vector.requirement].phase for vector in load().vectors}
-    assert 4 not in begun  # once it has a suite, this test has no subject any more and goes
+def test_coverage_of_a_phase_that_is_not_begun_judges_nothing() -> None:
+    # Phase 4 has vectors for the programme only (D-04); its suite is still to come.
     done = dtc("--coverage", "--phase", "4")
     assert done.returncode == 0
     assert "nothing is judged: no phase of this selection has vectors yet" in done.stdout
