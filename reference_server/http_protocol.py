@@ -15,6 +15,8 @@ from reference_server.transport import Answers
 
 MAX_HEAD = 64 * 1024
 """Bytes that the request line and the headers may take."""
+DRAIN_S = 5.0
+"""How long a client that was refused may go on sending."""
 REASONS = {400: b"Bad Request", 408: b"Request Timeout", 431: b"Request Header Fields Too Large"}
 Refusal = tuple[str, str]
 NO_REQUEST: Refusal = ("MALFORMED_REQUEST", "the bytes are not an HTTP/1.1 request")
@@ -33,11 +35,15 @@ class Protocol(HttpToolsProtocol):
     """Whether a head has begun that is not complete."""
     _head = 0
     _refusal = NO_REQUEST
+    _refused = False
+    """Whether the bytes were no request, so that nobody knows how many belong to it."""
+    _draining = False
+    """Whether all has been answered and what still comes is thrown away."""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Note whom the client's certificate names, and how to drop it; requests find both in their state."""
         super().connection_made(transport)
-        self.answers = Answers(transport)
+        self.answers = Answers(transport, self._linger)
         self.transport = self.answers  # type: ignore[assignment]
         noted = {"certificate": tls.subject(transport), "abort": transport.abort}
         self.app_state = {**self.app_state, **noted}
@@ -53,6 +59,8 @@ class Protocol(HttpToolsProtocol):
 
         The latest piece is kept for an upgrade, behind which a message may already stand.
         """
+        if self._draining:
+            return
         self._latest = data
         super().data_received(data)
         if self._begun and self._timer is None:  # nearly every head comes in one piece, and needs no timer
@@ -86,6 +94,8 @@ class Protocol(HttpToolsProtocol):
         """Go on to the next request."""
         self.answers.complete()
         super().on_response_complete()
+        if self._draining:
+            self.flow.resume_reading()
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over, with the bytes that the client sent together with its request."""
@@ -100,6 +110,19 @@ class Protocol(HttpToolsProtocol):
     def send_400_response(self, msg: str) -> None:
         """Refuse what could not be parsed."""
         self._refuse(self._refusal)
+
+    def _linger(self) -> bool:
+        """Whether a client may still be sending: then it is let finish before the connection goes.
+
+        A socket that is closed while bytes wait in it is reset, and the reset overtakes the answer.
+        """
+        if self._refused or (self.cycle is not None and self.cycle.more_body):
+            self._arrived()
+            self._draining = True
+            if self.answers.behind.can_write_eof():
+                self.answers.behind.write_eof()
+            self._timer = self.loop.call_later(DRAIN_S, self.answers.behind.close)
+        return self._draining
 
     def _wait(self) -> None:
         self._head = 0
@@ -120,6 +143,7 @@ class Protocol(HttpToolsProtocol):
 
     def _refuse(self, refusal: Refusal) -> None:
         self._arrived()
+        self._refused = True
         code, message = refusal
         body = envelope(code, message, {})
         status = STATUS[code]

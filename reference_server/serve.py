@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import fcntl
 import json
 import os
 import resource
@@ -28,6 +27,7 @@ from reference_server.http_protocol import patient
 from reference_server.mqtt import door
 from reference_server.services import cities, simulations
 from reference_server.settings import BASE_PATH, Settings
+from reference_server.storage.lock import locked
 from reference_server.storage.protocol import CredentialRow, Transaction
 from reference_server.storage.sqlite import SqliteStorage
 from reference_server.world import World
@@ -107,24 +107,16 @@ class Doors(msgspec.Struct, frozen=True):
         return target.Addresses(origin, origin + BASE_PATH, stream_url(origin), mqtt)
 
 
-def _lock(stack: contextlib.ExitStack, db: Path) -> None:
-    """Keep a second server from the same database: each relies on being the only one that writes.
-
-    Raises:
-        OSError: another one has it.
-    """
-    file = stack.enter_context(db.with_name(f"{db.name}.lock").open("wb"))
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError as problem:
-        raise OSError("another server uses it") from problem
-
-
 async def _with_storage(settings: Settings, db: Path, doors: Doors, stack: contextlib.ExitStack) -> int:
     storage = SqliteStorage(db, durable=settings.db is not None)
-    fresh = not db.exists()
     try:
-        _lock(stack, db)
+        stack.enter_context(locked(db))
+        if seeding.abandoned(db):
+            print(f"discarding {db}: it was killed before its city was complete", file=sys.stderr)  # noqa: T201
+            seeding.discard(db)
+        fresh = not db.exists()
+        if fresh:
+            seeding.begin(db)
         await storage.open()
     except (OSError, sqlite3.Error) as problem:
         print(f"error: cannot use the database {db}: {problem}", file=sys.stderr)  # noqa: T201
@@ -137,6 +129,7 @@ async def _with_storage(settings: Settings, db: Path, doors: Doors, stack: conte
                 if fresh:
                     stack.callback(seeding.discard, db)  # runs once the storage is closed
                 raise
+        seeding.complete(db)
         world = World(settings, storage, Keyring([]))
         addresses = doors.addresses(settings)
         await _grant(world, addresses, db)

@@ -1,6 +1,7 @@
 """What an answer goes through on its way to the socket."""
 
 from asyncio import Transport
+from collections.abc import Callable
 from typing import Any
 
 INTERIM = b"HTTP/1.1 100 "
@@ -13,19 +14,22 @@ class Answers:
     the client twice. What it does not know it leaves to the transport behind it.
     """
 
-    __slots__ = ("_head", "_under_way", "behind")
+    __slots__ = ("_closed", "_head", "_linger", "_under_way", "behind")
 
-    def __init__(self, transport: Transport) -> None:
+    def __init__(self, transport: Transport, linger: Callable[[], bool]) -> None:
+        """`linger` is asked once before the connection is closed; if it says yes, it closes it later."""
         self.behind = transport
+        self._linger = linger
         self._head = b""
         self._under_way = False
+        self._closed = False
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.behind, name)
 
     def is_closing(self) -> bool:
         """Whether nothing more can be sent."""
-        return self.behind.is_closing()
+        return self._closed or self.behind.is_closing()
 
     def write(self, data: bytes) -> None:
         """Send a part of an answer; its head waits for what follows it."""
@@ -48,4 +52,6 @@ class Answers:
     def close(self) -> None:
         """Send what waits, then close."""
         self.complete()
-        self.behind.close()
+        asked, self._closed = self._closed, True
+        if asked or self.behind.is_closing() or not self._linger():
+            self.behind.close()

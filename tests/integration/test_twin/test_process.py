@@ -14,7 +14,7 @@ from typing import Any
 import httpx
 import pytest
 
-from reference_server import demo
+from reference_server import demo, seeding
 from reference_server.__main__ import main
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -132,7 +132,28 @@ def test_a_seed_that_is_stopped_leaves_no_half_city(
     monkeypatch.setattr(demo, "seed", stopped)
     assert main(["seed", "--db", str(tmp_path / "a.db")]) == 130
     assert capsys.readouterr().err == "stopped before it was done\n"
-    assert list(tmp_path.iterdir()) == []
+    assert [left.name for left in tmp_path.iterdir()] == ["a.db.lock"]
+
+
+def test_a_seed_that_was_killed_is_begun_anew(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    db = tmp_path / "a.db"
+    command = [sys.executable, "-m", "reference_server", "seed", "--db", str(db), "--objects", "500000"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        while not (db.exists() and db.stat().st_size):
+            assert process.poll() is None
+        process.kill()
+    assert main(["seed", "--db", str(db), "--objects", "40", "--sensors", "2", "--days", "0.1"]) == 0
+    assert json.loads(capsys.readouterr().out)["objects"] == 40
+    assert sorted(left.name for left in tmp_path.iterdir()) == ["a.db", "a.db.lock"]
+
+
+def test_a_city_whose_making_was_killed_is_not_served(tmp_path: Path, start: Callable[..., Any]) -> None:
+    db = tmp_path / "a.db"
+    assert main(["seed", "--db", str(db), "--objects", "40", "--sensors", "2", "--days", "0.1"]) == 0
+    seeding.begin(db)  # what a killed process leaves
+    twin = start("--db", str(db), "--objects", "60")
+    assert twin.get("/objects?limit=1")["total"] == 60
+    assert not seeding.abandoned(db)
 
 
 def test_a_server_that_is_stopped_while_it_makes_its_city_keeps_no_half_of_it(
