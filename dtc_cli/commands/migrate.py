@@ -224,6 +224,10 @@ def sync_(
     interval: Annotated[
         float | None, typer.Option(help="Repeat after so many seconds, until Ctrl-C.", min=1)
     ] = None,
+    delete_uncounted: Annotated[
+        bool,
+        typer.Option("--delete-uncounted", help="Delete also where the source states no number of records."),
+    ] = False,
     patience: Patience = 60.0,
     json: Json = False,
 ) -> None:
@@ -231,7 +235,12 @@ def sync_(
     from dtc_cli.migrate import commands
 
     while True:
-        done = commands.sync(migration, patience_s=patience, progress=None if json else text.Progress())
+        done = commands.sync(
+            migration,
+            patience_s=patience,
+            progress=None if json else text.Progress(),
+            trusting=delete_uncounted,
+        )
         if interval is None:
             _report(done.summary, done.session, json=json, yes=False, ask=False)
             return

@@ -168,7 +168,8 @@ def _layer(reader: Source, layer: Layer, source_crs: str | None) -> LayerAssessm
             Remark(severity="blocker", text=sums.trouble, remedy="look at the file with another program")
         )
     fields = [profiler.done() for profiler in sums.profilers.values()]
-    if projection is None and sums.extent is not None and not (source_crs or layer.crs):
+    placeless = layer.role == "measurements"
+    if projection is None and sums.extent is not None and not (source_crs or layer.crs or placeless):
         problem = missing_crs(layer.name, sums.extent, layer.name)
         remarks.append(Remark(severity="blocker", text=f"{problem.what}: {problem.why}", remedy=problem.hint))
     key, _, key_why = suggest.key_field(fields, layer.key)
@@ -179,6 +180,10 @@ def _layer(reader: Source, layer: Layer, source_crs: str | None) -> LayerAssessm
         if layer.key is not None and layer.key in {field.name for field in fields}:
             key, key_why = layer.key, key_why if key == layer.key else "the format makes it the key"
     kind, sure, why = suggest.object_type(layer.name, fields, layer.geometry)
+    if layer.role in ("sensors", "measurements"):
+        # A sensor may have no place and a reading never needs one.
+        sums.defects.pop("null-geometry", None)
+        kind, sure, why = ("Sensor", 0.9, "") if layer.role == "sensors" else ("Reading", 0.9, "")
     unit = projection.metres_per_unit if projection and not projection.is_geographic else None
     suggestions = suggest.mapping(kind, fields, unit)
     _remarks(layer, sums, fields, twice, projection, kind, suggestions, key, remarks)

@@ -109,8 +109,13 @@ def resume(
         return Done(_carried(open_, wanted, progress), open_)
 
 
-def sync(place: Path, *, patience_s: float = 60.0, progress: runs.Progress | None = None) -> Done:
-    """Bring the target in step with the source: added, changed, deleted."""
+def sync(
+    place: Path, *, patience_s: float = 60.0, progress: runs.Progress | None = None, trusting: bool = False
+) -> Done:
+    """Bring the target in step with the source: added, changed, deleted.
+
+    `trusting` deletes also where the source does not say how many records it has.
+    """
     with sessions.opened(place, patience_s=patience_s) as open_:
         runs.begin(open_.journal, open_.plan, open_.target, changed_plan=True)
         if open_.to_file is not None:
@@ -123,7 +128,10 @@ def sync(place: Path, *, patience_s: float = 60.0, progress: runs.Progress | Non
             raise plan_error(
                 "the migration is not complete yet", where=str(place), hint="dtc migrate resume " + str(place)
             )
-        return Done(_carried(open_, "full", progress, sync=not unfinished, finish_sync=unfinished), open_)
+        done = _carried(
+            open_, "full", progress, sync=not unfinished, finish_sync=unfinished, trusting=trusting
+        )
+        return Done(done, open_)
 
 
 def retry(place: Path, *, code: str | None = None, patience_s: float = 60.0) -> Done:
@@ -179,7 +187,7 @@ def exit_code(summary: runs.Summary) -> ExitCode:
         or (broken is not None and broken.action in ("rollback", "stop"))
     ):
         return ExitCode.NOT_CONFORMANT
-    changed = any("changed while" in text for text in summary.problems)
+    changed = any("changed while" in text or "stay in the target" in text for text in summary.problems)
     return ExitCode.INCOMPLETE if broken is not None or changed else ExitCode.OK
 
 
@@ -190,6 +198,7 @@ def _carried(
     *,
     sync: bool = False,
     finish_sync: bool = False,
+    trusting: bool = False,
 ) -> runs.Summary:
     journal, plan = open_.journal, open_.plan
     _check_gate(plan, journal, phase)
@@ -201,7 +210,14 @@ def _carried(
                 journal.set_fact("cityMade", True)
         try:
             summary = runs.carry_out(
-                plan, journal, sink, phase=phase, progress=progress, sync=sync, finish_sync=finish_sync
+                plan,
+                journal,
+                sink,
+                phase=phase,
+                progress=progress,
+                sync=sync,
+                finish_sync=finish_sync,
+                trusting=trusting,
             )
         except TargetDown as problem:
             _note_down(journal)

@@ -35,6 +35,7 @@ def judge(plan: Plan, journal: Journal, epoch: int) -> list[Gate]:
     counts, reasons = journal.counts(epoch), journal.reasons(epoch)
     read = sum(counts.get(state, 0) for state in ("loaded", "repaired", "unchanged", "quarantined"))
     broken = sum(times for code, times in reasons.items() if code in GEOMETRY_CODES)
+    gaps = reasons.get("no-value", 0)  # the source says itself that nothing was measured
     arrived = read - counts.get("quarantined", 0)
     limits, actions = plan.thresholds, plan.gates
     found = [
@@ -45,7 +46,7 @@ def judge(plan: Plan, journal: Journal, epoch: int) -> list[Gate]:
             limits.geometry_integrity,
             actions["geometry_integrity"],
         ),
-        _gate("data-quality", arrived, read, limits.data_quality, actions["data_quality"]),
+        _gate("data-quality", arrived, read - gaps, limits.data_quality, actions["data_quality"]),
     ]
     measured = journal.readings(epoch)
     if measured:

@@ -46,7 +46,7 @@ class Identity:
         if self._layer.scheme == "osm":
             return _short(f"{slug}-osm-{_UNSAFE.sub('_', key)}")
         if self._layer.scheme == "sensor":
-            return _short(_UNSAFE.sub("_", key))
+            return sensor_name(key)
         # The text of a UUIDv5 (RFC 9562, 5.5), made without the cost of a UUID object.
         h = hashlib.sha1(self._space + key.encode("utf-8", "surrogatepass")).hexdigest()  # noqa: S324
         return f"{slug}-{h[:8]}-{h[8:12]}-5{h[13:16]}-{_VARIANT[h[16]]}{h[17:20]}-{h[20:32]}"
@@ -57,6 +57,11 @@ class Identity:
         times = self._seen.get(digest, 0) + 1
         self._seen[digest] = times
         return f"content:{digest.hex()}" + (f"#{times}" if times > 1 else "")
+
+
+def sensor_name(key: str) -> str:
+    """The id of a sensor in a twin: its own, without what a path cannot hold. Readings name it so, too."""
+    return _short(_UNSAFE.sub("_", key))
 
 
 def _short(text: str) -> str:

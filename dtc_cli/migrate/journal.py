@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import orjson
 
+from dtc_cli.migrate import sensing
 from dtc_cli.migrate.trouble import plan_error, target_error
 
 FINAL = ("loaded", "repaired", "unchanged", "quarantined", "deleted")
@@ -284,10 +285,13 @@ class Journal:
         return {row[0]: (row[1], row[2]) for row in rows}
 
     def readings(self, epoch: int) -> dict[str, int]:
-        """Judged readings of sensors: how many are good, and how many there are."""
+        """Judged readings of sensors: how many are good, and how many there are.
+
+        A value that is no number and a time that is none are bad readings, though they could not be loaded.
+        """
         rows = self._db.execute(
-            "SELECT code, COUNT(*) FROM record WHERE epoch = ? AND code IN ('reading-good', 'reading-bad') "
-            "GROUP BY code",
+            "SELECT code, COUNT(*) FROM record WHERE epoch = ? AND code IN "
+            "('reading-good', 'reading-bad', 'bad-value', 'bad-time') GROUP BY code",
             (epoch,),
         ).fetchall()
         counts = dict(rows)
@@ -369,6 +373,24 @@ class Journal:
                     )
                 )  # fmt: skip
             last = rows[-1][0]
+
+    def reading_spans(self) -> Iterator[tuple[str, str, str]]:
+        """Sensors whose readings this migration wrote, each with its first and last instant in UTC."""
+        sensor, first, last = "", "", ""
+        # Ids of sensors and readings begin so, and 0 follows / in the order of texts.
+        for (identifier,) in self._db.execute(
+            "SELECT id FROM object WHERE id >= 'sensors/' AND id < 'sensors0' AND state != 'gone' ORDER BY id"
+        ):
+            if sensing.family(identifier) != "readings":
+                continue
+            name, at = sensing.sensor_id(identifier), sensing.instant_of(identifier)
+            if name != sensor:
+                if sensor:
+                    yield sensor, first, last
+                sensor, first, last = name, at, at
+            first, last = min(first, at), max(last, at)
+        if sensor:
+            yield sensor, first, last
 
     def mark_objects(self, ids: Sequence[str], state: str) -> None:
         """Set the state of objects: `live`, or `gone` when they were taken back."""

@@ -52,6 +52,8 @@ class LayerPlan(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     skip: str | None = None
+    into: str = "objects"
+    """What the records become: `objects` of the city, `sensors`, or `readings` of sensors."""
     type: TypeRule = TypeRule(constant="Landmark")
     source_crs: str | None = None
     swap_axes: bool = False
@@ -219,6 +221,7 @@ def _layer(
     return LayerPlan(
         name=data["name"],
         skip=data.get("skip"),
+        into=data.get("into", "objects"),
         type=rule,
         source_crs=data.get("source_crs"),
         swap_axes=data.get("axis_order") == "yx",

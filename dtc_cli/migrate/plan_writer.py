@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from dtc_cli.migrate import suggest_sensing
 from dtc_cli.migrate.assess import Assessment, LayerAssessment
 from dtc_cli.migrate.plan import BUILDING_NEEDS
 from dtc_cli.migrate.suggest import Suggestion
@@ -96,19 +97,13 @@ def _layer(  # noqa: PLR0912 - one arm per line of the plan
             )
     if layer.read == 0 and not any(one.severity == "blocker" for one in layer.remarks):
         return [*lines, "        skip: the layer is empty"]
+    if layer.role == "measurements":
+        return lines + _key_line(layer) + suggest_sensing.readings(layer.fields, tables)
+    if layer.role == "sensors":
+        lines += suggest_sensing.sensors(layer.fields, layer.key, tables, _q)
+        return lines + _crs_lines(layer, source_crs) + _key_line(layer)
     lines.append(f"        type: {layer.type}   # {layer.type_confidence:.2f}: {_flat(layer.type_why)}")
-    if source_crs is not None:
-        lines.append(f"        source_crs: {_q(source_crs)}")
-    elif layer.crs is None and layer.geometry_types:
-        lines.append("        # DECIDE source_crs: EPSG:...   the source states none")
-    elif layer.operation is None and layer.geometry_types:
-        lines.append("        # DECIDE source_crs: EPSG:...   what the source states cannot be used")
-    if layer.key is not None:
-        lines.append(
-            f"        id: {{key: {_q(layer.key)}, scheme: {layer.scheme}}}   # {_flat(layer.key_why)}"
-        )
-    else:
-        lines.append(f"        # id: {{key: FIELD}}   {_flat(layer.key_why)}")
+    lines += _crs_lines(layer, source_crs) + _key_line(layer)
     if not layer.geometry_types:
         lines.append("        # DECIDE geometry: {point: [longitude, latitude]}   the records have no place")
     chosen = [one for one in layer.suggestions if one.confidence >= LEAST_CONFIDENCE]
@@ -141,6 +136,22 @@ def _layer(  # noqa: PLR0912 - one arm per line of the plan
             told = _inline({"from": one.field})
             lines.append(f"          # {one.member}: {told}   # {one.confidence:.2f}: {_flat(one.why)}")
     return lines
+
+
+def _crs_lines(layer: LayerAssessment, source_crs: str | None) -> list[str]:
+    if source_crs is not None:
+        return [f"        source_crs: {_q(source_crs)}"]
+    if layer.crs is None and layer.geometry_types:
+        return ["        # DECIDE source_crs: EPSG:...   the source states none"]
+    if layer.operation is None and layer.geometry_types:
+        return ["        # DECIDE source_crs: EPSG:...   what the source states cannot be used"]
+    return []
+
+
+def _key_line(layer: LayerAssessment) -> list[str]:
+    if layer.key is None:
+        return [f"        # id: {{key: FIELD}}   {_flat(layer.key_why)}"]
+    return [f"        id: {{key: {_q(layer.key)}, scheme: {layer.scheme}}}   # {_flat(layer.key_why)}"]
 
 
 def _name(path: str) -> str:

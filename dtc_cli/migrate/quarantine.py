@@ -25,6 +25,11 @@ REMEDIES = {
     "other-geometry-type": "give such records a layer of their own, or mixed: keep",
     "target: OUT_OF_BOUNDS": "check source_crs and axis_order, or the bounds of the city",
     "too-large": "split or simplify the geometry",
+    "not-a-point": "give the sensor one place: its location is a point",
+    "no-value": "nothing: the source says that there was no measurement",
+    "bad-value": "correct the number in the source",
+    "bad-time": "options: {pattern: ...} says how times are written; or correct it in the source",
+    "target: SENSOR_NOT_FOUND": "migrate the inventory of sensors first, then retry",
     "reader-crash": "the reading library crashes here; save the file anew with another program",
 }
 

@@ -10,7 +10,7 @@ import orjson
 
 from dtc_cli.migrate import content
 from dtc_cli.migrate.journal import Journal
-from dtc_cli.migrate.twin import Twin, merge_patch
+from dtc_cli.migrate.twin import Twin
 
 PART = 2000
 ROLLBACK_MAX_S = 900.0  # P4 9.1
@@ -165,14 +165,5 @@ def _restore(twin: Twin, identifier: str, prior: bytes) -> str:
     if standing is None:
         return "it is gone"
     now, etag = standing
-    wanted = orjson.loads(prior)
-    patch = merge_patch(now, wanted)
-    lost = {name: None for name in (now.get("metadata") or {}) if name not in (wanted.get("metadata") or {})}
-    if lost:
-        patch.setdefault("metadata", {}).update(lost)
-    for name in ("created", "lastUpdated", "revision"):
-        patch.get("metadata", {}).pop(name, None)
-    if not patch.get("metadata", True):
-        patch.pop("metadata")
-    answer = twin.change(identifier, patch, etag)
+    answer = twin.change(identifier, now, orjson.loads(prior), etag, back=True)
     return "" if answer.status_code < 300 else f"{answer.status_code} {answer.text[:200]}"

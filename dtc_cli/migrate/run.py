@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from dtc_cli.migrate import gates
+from dtc_cli.migrate import gates, sensing
 from dtc_cli.migrate.journal import SENT, Journal, Written
 from dtc_cli.migrate.plan import Plan
 from dtc_cli.migrate.reader import LayerReader, joined_bounds
@@ -103,6 +103,7 @@ def carry_out(
     progress: Progress | None = None,
     sync: bool = False,
     finish_sync: bool = False,
+    trusting: bool = False,
 ) -> Summary:
     """Migrate what the phase allows and is not done yet.
 
@@ -114,12 +115,13 @@ def carry_out(
         progress: called after each page with counts, the expected total and seconds.
         sync: begin a new epoch: the whole source is compared with what was loaded.
         finish_sync: go on with an epoch that was stopped.
+        trusting: a sync deletes also where the source does not say how many records it has.
 
     Raises:
         DtcError: from reading or writing; the journal holds all that was done.
     """
     started = time.monotonic()
-    worker = _Run(plan, journal, sink, phase, progress, started)
+    worker = _Run(plan, journal, sink, phase, progress, started, trusting=trusting)
     if sync:
         worker.epoch += 1
         journal.set_fact("epoch", worker.epoch)
@@ -167,10 +169,19 @@ def retry(plan: Plan, journal: Journal, sink: Sink, *, code: str | None = None) 
 
 class _Run:
     def __init__(
-        self, plan: Plan, journal: Journal, sink: Sink, phase: str, progress: Progress | None, started: float
+        self,
+        plan: Plan,
+        journal: Journal,
+        sink: Sink,
+        phase: str,
+        progress: Progress | None,
+        started: float,
+        *,
+        trusting: bool = False,
     ) -> None:
         self._plan, self._journal, self._sink = plan, journal, sink
         self._phase, self._progress, self._started = phase, progress, started
+        self._trusting = trusting
         self.epoch = int(journal.fact("epoch"))
         self._migration = str(journal.fact("migration"))
         self._since = datetime.fromisoformat(journal.fact("started"))
@@ -318,12 +329,21 @@ class _Run:
         """Delete what the source no longer has, where its count was checked (edge case 46)."""
         for one in self._journal.layers(self.epoch):
             name = f"{one['source']}/{one['layer']}"
-            gone = [item for item in self._journal.live_objects(layer=name) if item["epoch"] != self.epoch]
+            gone = [
+                item
+                for item in self._journal.live_objects(layer=name)
+                # Tables of readings are windows that move on: what was measured stays measured.
+                if item["epoch"] != self.epoch and sensing.family(item["id"]) != "readings"
+            ]
             quarantined = self._journal.keys_in(self.epoch, name, "quarantined")
             gone = [item for item in gone if item["key"] not in quarantined]
+            self._journal.set_fact(f"kept:{name}", 0)
             if not gone:
                 continue
-            if one["read"] == 0 or (one["count"] is not None and one["read"] != one["count"]):
+            if one["count"] is None and one["read"] and not self._trusting:
+                self._journal.set_fact(f"kept:{name}", len(gone))
+                continue
+            if one["read"] == 0 or one["count"] not in (None, one["read"]):
                 raise plan_error(
                     f"{name} gives {one['read']} records and says it has {one['count']}",
                     where=self._plan.file,
@@ -380,6 +400,12 @@ def summarise(plan: Plan, journal: Journal, *, phase: str, seconds: float = 0.0,
                 f"{name}: {total} records are accounted for, {one['read']} read, source says {one['count']}"
             )
         facts = one["facts"]
+        kept = journal.fact(f"kept:{name}")
+        if kept:
+            problems.append(
+                f"{name}: {kept} objects are gone from the source and stay in the target, because the source "
+                "does not say how many records it has; dtc migrate sync --delete-uncounted removes them"
+            )
         if facts.get("token_after") and facts["token_after"] != facts.get("token"):
             problems.append(f"{name}: the source changed while it was read")
         layers.append(

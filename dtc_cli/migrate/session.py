@@ -62,6 +62,8 @@ class Session(msgspec.Struct):
             migration=str(self.journal.fact("migration")),
             on_existing=self.plan.on_existing,
             keep=self.journal.keep_priors,
+            families=frozenset(la.into for s in self.plan.sources for la in s.layers if not la.skip),
+            spans=self.journal.reading_spans,
         )
 
     @contextmanager

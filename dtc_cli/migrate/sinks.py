@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import msgspec
 import orjson
 
+from dtc_cli.migrate import sensing
 from dtc_cli.migrate.journal import Written
 from dtc_cli.migrate.trouble import target_error
 
@@ -82,6 +83,8 @@ class FileSink:
         bodies = [item.body for item in items]
         if self._form == "features":
             bodies = [_feature(body) for body in bodies]
+        elif items and sensing.family(items[0].id) != "objects":
+            bodies = [orjson.dumps(sensing.native(orjson.loads(body))) for body in bodies]
         try:
             self._stream.write(b"\n".join(bodies) + b"\n")
         except OSError as problem:
@@ -125,11 +128,13 @@ class FileSink:
         with whole.open("wb") as out:
             out.write(orjson.dumps(head)[:-1] + b',"cityObjects":[\n')
             self._stream.seek(0)
-            first = True
+            first, network = True, _Network()
             for line in self._stream:
+                if network.takes(line):
+                    continue
                 out.write((b"" if first else b",\n") + line.rstrip(b"\n"))
                 first = False
-            out.write(b"\n]}\n")
+            out.write(b"\n]" + network.member() + b"}\n")
             out.flush()
             os.fsync(out.fileno())
         whole.replace(self._path)
@@ -158,6 +163,32 @@ def _feature(body: bytes) -> bytes:
             },
         }
     )
+
+
+class _Network:
+    """The sensors of a record with their readings (P1 4.3), gathered from the lines of the output."""
+
+    def __init__(self) -> None:
+        self._nodes: dict[str, dict[str, Any]] = {}
+
+    def takes(self, line: bytes) -> bool:
+        """Whether a line is a sensor or a reading, and is kept."""
+        if line.startswith(b'{"geometry":'):  # as all objects here begin
+            return False
+        item = orjson.loads(line)
+        if "sensorId" in item:
+            # A reading may come before its sensor, or without one: it must not be lost.
+            node = self._nodes.setdefault(item["sensorId"], {"id": item["sensorId"], "type": "Sensor"})
+            node.setdefault("measurements", []).extend(item["measurements"])
+        else:
+            self._nodes[item["id"]] = {**self._nodes.get(item["id"], {}), **item}
+        return True
+
+    def member(self) -> bytes:
+        """The member of the record; empty without sensors."""
+        if not self._nodes:
+            return b""
+        return b',"sensorNetwork":' + orjson.dumps({"nodes": list(self._nodes.values()), "aggregations": []})
 
 
 def _envelope(city: str, at: datetime, bounds: Sequence[float] | None) -> dict[str, Any]:

@@ -10,10 +10,10 @@ import numpy as np
 import orjson
 import shapely
 
-from dtc_cli.migrate import content, geojson, geometry, levels
+from dtc_cli.migrate import content, geojson, geometry, levels, sensed, sensing
 from dtc_cli.migrate.crs import Projection
 from dtc_cli.migrate.duplicates import Duplicates
-from dtc_cli.migrate.identity import Identity
+from dtc_cli.migrate.identity import Identity, sensor_name
 from dtc_cli.migrate.mapping import Mapper
 from dtc_cli.migrate.plan import BUILDING_NEEDS, LayerPlan, Plan, SourcePlan
 from dtc_cli.migrate.readings import BAD, GOOD, Readings
@@ -91,7 +91,9 @@ class Transformer:
         self._stamp = orjson.dumps(
             {"migrationId": migration, "migrationDate": stamp, "dataSource": self._identity.data_source}
         )[1:-1]
+        self._into = layer.into
         self._required = layer.required
+        sensed.check(layer, where)
         self._point = None
         if layer.point is not None:
             self._point = orjson.dumps({"coordinates": list(layer.point), "type": "Point"})
@@ -155,6 +157,8 @@ class Transformer:
         Raises:
             DtcError: `migration-plan` when there is geometry and no reference system.
         """
+        if self._into == "readings":  # where it was measured, its sensor tells
+            return geometry.Mended(shapes=np.full(batch.size, None, dtype=object), problems={}, repairs={})
         if self.projection is None:
             given = batch.geometry[~shapely.is_missing(batch.geometry)]
             if len(given):
@@ -214,11 +218,13 @@ class Transformer:
                 elif key in conflicts:
                     told = f"several records have the key {key} and differ; none of them is loaded"
                     found.setdefault(index, ("duplicate-key", told))
-        if None in shown:
+        if None in shown and self._into == "objects":
             for index, one in enumerate(shown):
                 if one is None:
                     # Kept back, unless the plan gives such records a place (edge case 6).
                     found.setdefault(index, ("null-geometry", "the record has no geometry"))
+        for index, problem in sensed.refusals(self._into, shown, properties):
+            found.setdefault(index, problem)
         # P4 9.2: a building has name, buildingType and height. A height of 0 is one (C-101).
         needs = {kind: self._needs(kind) for kind in set(kinds)}
         for index, (kind, given) in enumerate(zip(kinds, properties, strict=True)):
@@ -246,6 +252,12 @@ class Transformer:
         extra: dict[str, Any] | None,
     ) -> tuple[Record, bytes]:
         """The object of a record; its core is written in the order of members that hashing asks for."""
+        if self._into == "readings":
+            identifier, digest, body = sensed.reading(given, key)
+            key = key or identifier
+            return self._named(
+                Record(n, key, identifier, "Reading", "ready", "", "", digest, len(body), ""), body
+            )
         # The mapping gives members in the order of their names; what a reader adds may be in any.
         properties = orjson.dumps(given, option=_SORTED if extra else None)
         legacy = orjson.dumps(rest, option=_SORTED) if rest else b""
@@ -253,6 +265,8 @@ class Transformer:
         if key is None:
             key = self._identity.from_content(b"\n".join((kind.encode(), shown, properties, legacy)))
         identifier = self._identity.id_of(kind, key)
+        if self._into == "sensors":
+            identifier = sensing.of_sensor(sensor_name(key))
         core = b'{"geometry":%b,"id":%b,"properties":%b,"type":%b}' % (
             shown, orjson.dumps(identifier), properties, orjson.dumps(kind),
         )  # fmt: skip
@@ -270,18 +284,21 @@ class Transformer:
             core[:-1], self._stamp, orjson.dumps(key if stable else fid), more,
         )  # fmt: skip
         digest = content.digest(core, legacy)
-        if self.duplicates.copies and n > self.duplicates.copies.get(key, n):
-            told = "an identical record came before"
-            return Record(
-                n, key, identifier, kind, "unchanged", "duplicate-identical", told, digest, 0, ""
-            ), b""
+        record = Record(n, key, identifier, kind, "ready", "", "", digest, len(body), "")
         if repair:
-            told = orjson.dumps(repair).decode()
-            return (
-                Record(n, key, identifier, kind, "repaired", "", repair["reason"], digest, len(body), told),
-                body,
-            )
-        return Record(n, key, identifier, kind, "ready", "", "", digest, len(body), ""), body
+            record.state, record.detail = "repaired", repair["reason"]
+            record.repair = orjson.dumps(repair).decode()
+        return self._named(record, body)
+
+    def _named(self, record: Record, body: bytes) -> tuple[Record, bytes]:
+        """The record, unless it is a copy of one that came before."""
+        if not self.duplicates.copies or record.n <= self.duplicates.copies.get(record.key, record.n):
+            return record, body
+        told = "an identical record came before"
+        return Record(
+            record.n, record.key, record.id, record.type, "unchanged", "duplicate-identical", told,
+            record.hash, 0, "",
+        ), b""  # fmt: skip
 
 
 def _family(geometry_type: str | None) -> int:

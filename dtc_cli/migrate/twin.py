@@ -1,6 +1,5 @@
 """A twin as the target: bulk import where it is offered, else single writes side by side."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -9,18 +8,16 @@ from urllib.parse import quote
 import httpx
 import orjson
 
-from dtc_cli.migrate import content
+from dtc_cli.migrate import content, sensing, sensor_door
+from dtc_cli.migrate.import_jobs import PAGE, ImportJobs, rows_of
 from dtc_cli.migrate.journal import Written
+from dtc_cli.migrate.merge_patch import merge_patch
 from dtc_cli.migrate.sinks import Item, bounds_polygon
 from dtc_cli.migrate.trouble import target_error
 from dtc_cli.migrate.wire import Wire, said
 
-NDJSON = {"Content-Type": "application/x-ndjson"}
 MERGE = {"Content-Type": "application/merge-patch+json"}
-PAGE = 1000  # P2 4.3: the most that a page may hold
 BULK_PAGE, SINGLE_PAGE = 5000, 500
-POLL_S = 0.02
-NOT_OFFERED = frozenset({404, 405, 501})
 
 
 class Twin:
@@ -32,6 +29,8 @@ class Twin:
         migration: id of the migration, to know its own objects by.
         on_existing: what to do with an object that somebody else put under the same id.
         keep: is given objects of others, as (id, object), before they are changed.
+        families: what the migration moves: objects of the city, sensors, readings.
+        spans: sensors whose readings it wrote, with first and last instant, for reading them back.
     """
 
     forgets = False
@@ -44,17 +43,19 @@ class Twin:
         migration: str,
         on_existing: str = "update",
         keep: Callable[[Sequence[tuple[str, bytes]]], None] | None = None,
+        families: frozenset[str] = frozenset({"objects"}),
+        spans: Callable[[], Iterator[tuple[str, str, str]]] | None = None,
     ) -> None:
         self._wire, self._city = wire, city
         self.migration, self._on_existing = migration, on_existing
-        self._keep = keep
+        self._keep, self._families, self._spans = keep, families, spans
         self._at = f"/cities/{quote(city, safe='')}"
-        self._bulk: bool | None = None
+        self._jobs = ImportJobs(wire, self._at)
 
     @property
     def page(self) -> int:
         """Objects that it takes best in one call: many to an import job, fewer when written one by one."""
-        return SINGLE_PAGE if self._bulk is False else BULK_PAGE
+        return SINGLE_PAGE if self._jobs.offered is False else BULK_PAGE
 
     @property
     def wire(self) -> Wire:
@@ -109,8 +110,11 @@ class Twin:
         return True
 
     def put(self, items: Sequence[Item]) -> list[Written]:
-        """See `Sink`."""
-        if self._bulk is not False:
+        """See `Sink`. The items of a call are of one family."""
+        kind = sensing.family(items[0].id) if items else "objects"
+        if kind == "readings":
+            return sensor_door.submit(self._wire, self._at, items)
+        if self._jobs.offered is not False and kind == "objects":
             imported = self._import(items)
             if imported is not None:
                 return imported
@@ -136,8 +140,11 @@ class Twin:
         """Write a new object; None where one of its id is there, or must be."""
         if item.known:
             return None
+        body = item.body
+        if sensing.family(item.id) == "sensors":
+            body = orjson.dumps(sensing.native(orjson.loads(body)))
         answer = self._wire.request(
-            "POST", f"{self._at}/objects", content=item.body, headers={"Content-Type": "application/json"}
+            "POST", self._collection(item.id), content=body, headers={"Content-Type": "application/json"}
         )
         if answer.status_code == 201:
             return Written("created", answer.headers.get("etag"))
@@ -171,7 +178,7 @@ class Twin:
         """Bring an object that is there already to the wanted content."""
         wanted = orjson.loads(item.body)
         if now is None:
-            answer = self._wire.request("POST", f"{self._at}/objects", json=wanted)
+            answer = self._wire.request("POST", self._collection(item.id), json=sensing.native(wanted))
             if answer.status_code == 201:
                 return Written("created", answer.headers.get("etag"))
             return Written("refused", None, *said(answer))
@@ -192,15 +199,34 @@ class Twin:
                     "an object of this id stands in the target, and it is not of this legacy record",
                 )  # fmt: skip
         prior = None if own else orjson.dumps(standing)
-        changed = self.change(item.id, merge_patch(standing, wanted), etag)
+        changed = self.change(item.id, standing, wanted, etag)
         if changed.status_code >= 300:
             return Written("refused", None, *said(changed))
         return Written(
             "created" if own and not item.known else "updated", changed.headers.get("etag"), prior=prior
         )
 
-    def change(self, identifier: str, patch: dict[str, Any], etag: str | None) -> httpx.Response:
-        """Merge-patch an object; with its tag, so that nobody's edit is lost."""
+    def change(
+        self,
+        identifier: str,
+        now: dict[str, Any],
+        wanted: dict[str, Any],
+        etag: str | None,
+        *,
+        back: bool = False,
+    ) -> httpx.Response:
+        """Merge-patch an object to another content; with its tag, so that nobody's edit is lost.
+
+        `back` also takes away members of the metadata that the wanted content does not have.
+        """
+        patch = merge_patch(sensing.native(now), sensing.native(wanted))
+        if back:
+            before, after = (one.get("metadata") or {} for one in (now, wanted))
+            patch.setdefault("metadata", {}).update({name: None for name in before if name not in after})
+            for name in ("created", "lastUpdated", "revision"):
+                patch["metadata"].pop(name, None)
+            if not patch["metadata"]:
+                del patch["metadata"]
         headers = {**MERGE, **({"If-Match": etag} if etag else {})}
         return self._wire.request(
             "PATCH", self._path(identifier), content=orjson.dumps(patch), headers=headers
@@ -213,7 +239,10 @@ class Twin:
             return None
         if answer.status_code != 200:
             raise target_error("an object cannot be read back", where=identifier, why=" ".join(said(answer)))
-        return answer.json(), answer.headers.get("etag")
+        found = answer.json()
+        if sensing.family(identifier) == "sensors":
+            found = sensing.from_sensor(found)
+        return found, answer.headers.get("etag")
 
     def many(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
         """Calls side by side."""
@@ -228,21 +257,50 @@ class Twin:
         return False, " ".join(said(answer))
 
     def delete_many(self, identifiers: Sequence[str]) -> dict[str, str]:
-        """Delete objects, in bulk where offered; id to reason of what could not be."""
-        if self._bulk is not False:
+        """Delete objects, in bulk where offered; id to reason of what could not be.
+
+        A reading goes with its sensor only; sensors are deleted before this looks for those of readings.
+        """
+        families: dict[str, list[str]] = {}
+        for one in identifiers:
+            families.setdefault(sensing.family(one), []).append(one)
+        failed = self._delete_objects(families.get("objects", []))
+        failed |= self._delete_each(families.get("sensors", []))
+        readings = families.get("readings", [])
+        owners = sorted({sensing.sensor_id(one) for one in readings})
+        found = self._wire.many([partial(self.get, sensing.of_sensor(name)) for name in owners])
+        standing = {name for name, now in zip(owners, found, strict=True) if now is not None}
+        return failed | {
+            one: sensor_door.TAKEN_BACK for one in readings if sensing.sensor_id(one) in standing
+        }
+
+    def _delete_objects(self, identifiers: Sequence[str]) -> dict[str, str]:
+        if self._jobs.offered is not False and identifiers:
             lines = [orjson.dumps({"id": one, "delete": True}) for one in identifiers]
-            failed = self._job(lines, "upsert")
+            failed = self._jobs.run(lines, "upsert")
             if failed is not None:
                 return {
                     identifiers[line]: f"{code} {text}"
                     for line, (code, text) in failed.items()
                     if "NOT_FOUND" not in code
                 }
+        return self._delete_each(identifiers)
+
+    def _delete_each(self, identifiers: Sequence[str]) -> dict[str, str]:
         outcomes = self._wire.many([partial(self.delete, one) for one in identifiers])
         return {one: why for one, (gone, why) in zip(identifiers, outcomes, strict=True) if not gone}
 
     def walk(self) -> Iterator[dict[str, Any]]:
-        """All objects of the city, page by page; by cursor where the target gives one, else by offset."""
+        """All objects of the city; where the migration moves such, its sensors, and the readings it wrote."""
+        if "objects" in self._families:
+            yield from self._pages("objects")
+        if len(self._families - {"objects"}):
+            yield from map(sensing.from_sensor, self._pages("sensors"))
+        if "readings" in self._families and self._spans is not None:
+            yield from sensor_door.walk(self._wire, self._at, self._spans())
+
+    def _pages(self, what: str) -> Iterator[dict[str, Any]]:
+        """A collection page by page; by cursor where the target gives one, else by offset."""
         offset, cursor = 0, None
         while True:
             params: dict[str, str | int] = {"limit": PAGE}
@@ -250,13 +308,13 @@ class Twin:
                 params["cursor"] = cursor
             elif offset:
                 params["offset"] = offset
-            answer = self._wire.request("GET", f"{self._at}/objects", params=params)
+            answer = self._wire.request("GET", f"{self._at}/{what}", params=params)
             if answer.status_code != 200:
                 raise target_error(
-                    "the objects cannot be listed", where=self._city, why=" ".join(said(answer))
+                    f"the {what} cannot be listed", where=self._city, why=" ".join(said(answer))
                 )
             body = orjson.loads(answer.content)
-            rows = _rows(body)
+            rows = rows_of(body)
             yield from rows
             offset += len(rows)
             following = body.get("next") if isinstance(body, dict) else None
@@ -267,10 +325,11 @@ class Twin:
                 return
 
     def object_count(self) -> int | None:
-        """How many objects the city says it has."""
+        """How many objects and sensors the city says it has."""
         answer = self._wire.request("GET", f"{self._at}/statistics")
         try:
-            return int(answer.json()["cityObjects"]["total"])
+            found = answer.json()
+            return int(found["cityObjects"]["total"]) + int(found["sensors"]["total"])
         except (ValueError, KeyError, TypeError):
             return None
 
@@ -279,7 +338,10 @@ class Twin:
         return self._wire.request("DELETE", self._at).status_code in (200, 202, 204, 404)
 
     def _path(self, identifier: str) -> str:
-        return f"{self._at}/objects/{quote(identifier, safe='')}"
+        return f"{self._collection(identifier)}/{quote(identifier.removeprefix('sensors/'), safe='')}"
+
+    def _collection(self, identifier: str) -> str:
+        return f"{self._at}/{sensing.family(identifier)}"
 
     # bulk
 
@@ -290,7 +352,7 @@ class Twin:
             chosen = [index for index, item in enumerate(items) if item.known == known]
             if not chosen:
                 continue
-            failed = self._job([items[index].body for index in chosen], mode)
+            failed = self._jobs.run([items[index].body for index in chosen], mode)
             if failed is None:
                 return None
             for place, index in enumerate(chosen):
@@ -301,118 +363,6 @@ class Twin:
             items, [None if one is not None and _taken(one) else one for one in results]
         )
 
-    def _job(self, lines: Sequence[bytes], mode: str) -> dict[int, tuple[str, str]] | None:
-        """Run one import job to its end; index of a line to (code, sentence) of its failure."""
-        answer = self._wire.request(
-            "POST",
-            f"{self._at}/import",
-            content=b"\n".join(lines) + b"\n",
-            headers=NDJSON,
-            params={"mode": mode},
-        )
-        if answer.status_code in NOT_OFFERED:
-            self._bulk = False
-            return None
-        if answer.status_code == 413 and len(lines) > 1:
-            return self._halved(lines, mode)
-        if answer.status_code not in (200, 201, 202):
-            code, text = said(answer)
-            if len(lines) == 1:
-                return {0: (code, text)}
-            return self._halved(lines, mode)
-        self._bulk = True
-        job = answer.json()
-        place = answer.headers.get("location") or f"{self._at}/imports/{quote(str(job['id']), safe='')}"
-        if "://" not in place:
-            place = self._relative(place)
-        pause = POLL_S
-        while job.get("status") not in ("completed", "failed", "cancelled"):
-            time.sleep(pause)
-            pause = min(pause * 1.3, 0.5)
-            job = self._wire.request("GET", place).json()
-        if job["status"] != "completed" and not job.get("errors"):
-            raise target_error(
-                "an import job of the target failed", where=place, why=str(job.get("message", job["status"]))
-            )
-        return self._failures(job, place)
-
-    def _relative(self, place: str) -> str:
-        """A Location begins at the root of the host; requests here begin at the base."""
-        marker = place.find(self._at)
-        return place[marker:] if marker >= 0 else place
-
-    def _halved(self, lines: Sequence[bytes], mode: str) -> dict[int, tuple[str, str]] | None:
-        """A job that is refused as a whole is cut in two, down to the line that is to blame."""
-        middle = len(lines) // 2
-        failed: dict[int, tuple[str, str]] = {}
-        for offset, part in ((0, lines[:middle]), (middle, lines[middle:])):
-            found = self._job(part, mode)
-            if found is None:
-                return None
-            failed.update({offset + index: told for index, told in found.items()})
-        return failed
-
-    def _failures(self, job: dict[str, Any], place: str) -> dict[int, tuple[str, str]]:
-        errors = list(job.get("errors") or [])
-        wanted = int((job.get("counts") or {}).get("failed", len(errors)))
-        while len(errors) < wanted:
-            answer = self._wire.request(
-                "GET", f"{place}/errors", params={"limit": PAGE, "offset": len(errors)}
-            )
-            more = _rows(answer.json()) if answer.status_code == 200 else []
-            if not more:
-                raise target_error(
-                    "the target does not say which lines of an import failed", where=place,
-                    why=f"it counts {wanted} failures and names {len(errors)}",
-                )  # fmt: skip
-            errors.extend(more)
-        return {
-            int(one["line"]) - 1: (str(one.get("code", "refused")), str(one.get("message", ""))[:300])
-            for one in errors
-        }
-
 
 def _taken(written: Written) -> bool:
     return written.outcome == "refused" and ("DUPLICATE" in written.code or written.code == "409")
-
-
-def _rows(body: Any) -> list[dict[str, Any]]:
-    """The items of a list answer: a bare array, or an object with one array (C-37)."""
-    if isinstance(body, list):
-        return body
-    for name in ("objects", "items", "data", "results", "errors"):
-        if isinstance(body.get(name), list):
-            return list(body[name])
-    return next((value for value in body.values() if isinstance(value, list)), [])
-
-
-def merge_patch(now: Any, wanted: Any) -> dict[str, Any]:
-    """The RFC 7396 patch that turns one object into another.
-
-    Members that only the target knows, at the top and in `metadata`, stay; all else that is not wanted goes.
-    """
-    patch: dict[str, Any] = {}
-    for name, value in wanted.items():
-        old = now.get(name)
-        if name == "id" or value == old:
-            continue
-        if isinstance(value, dict) and isinstance(old, dict):
-            inner = _difference(old, value, remove=name != "metadata")
-            if inner:
-                patch[name] = inner
-        else:
-            patch[name] = value
-    return patch
-
-
-def _difference(old: dict[str, Any], new: dict[str, Any], *, remove: bool) -> dict[str, Any]:
-    patch: dict[str, Any] = {name: None for name in old if name not in new} if remove else {}
-    for name, value in new.items():
-        before = old.get(name)
-        if isinstance(value, dict) and isinstance(before, dict):
-            inner = _difference(before, value, remove=True)
-            if inner:
-                patch[name] = inner
-        elif value != before or name not in old:
-            patch[name] = value
-    return patch

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import msgspec
 import orjson
 
-from dtc_cli.migrate import compare, content
+from dtc_cli.migrate import compare, content, sensing
 from dtc_cli.migrate.gates import lower_bound
 from dtc_cli.migrate.journal import Journal
 from dtc_cli.migrate.plan import Plan
@@ -39,12 +39,20 @@ class FileView:
     def walk(self) -> Iterator[dict[str, Any]]:
         """All objects, in the order of the file."""
         if self._path.suffix.lower() == ".json":
-            yield from orjson.loads(self._path.read_bytes())["cityObjects"]
+            record = orjson.loads(self._path.read_bytes())
+            yield from record["cityObjects"]
+            for node in (record.get("sensorNetwork") or {}).get("nodes", ()):
+                yield sensing.from_sensor(node)
+                for one in node.get("measurements", ()):
+                    yield sensing.from_reading(node["id"], one)
             return
         with self._path.open("rb") as stream:
             for line in stream:
                 item = orjson.loads(line)
-                yield _from_feature(item) if item.get("type") == "Feature" else item
+                if item.get("type") == "Feature":
+                    yield _from_feature(item)
+                else:
+                    yield from sensing.from_native(item)
 
 
 def _from_feature(item: dict[str, Any]) -> dict[str, Any]:
@@ -164,6 +172,8 @@ def _geometry(
     for layer, expected in expected_objects(plan, journal):
         now = sample.get(expected["id"])
         if now is None:
+            continue
+        if expected["geometry"] is None:
             continue
         checked += 1
         try:

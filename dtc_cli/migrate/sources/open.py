@@ -172,7 +172,7 @@ def open_source(
         ) from problem
 
 
-def detect(path: str) -> str:
+def detect(path: str) -> str:  # noqa: PLR0911 - one per sign
     """The format of a source by its name and its first bytes.
 
     Raises:
@@ -200,6 +200,8 @@ def detect(path: str) -> str:
         return "cityjson"
     if suffix in (".json", ".geojson", ".xml", ".gml"):
         return _by_content(place, SUFFIXES.get(suffix))
+    if suffix in (".csv", ".tsv", ".txt"):
+        return _by_header(place)
     if suffix in SUFFIXES:
         return SUFFIXES[suffix]
     raise source_error(
@@ -280,6 +282,21 @@ def _by_archive(place: Path) -> str:
         why="it has " + (", ".join(names[:5]) or "no files"),
         hint="an archive may hold a shapefile, a file geodatabase, GTFS, or one file of a known format",
     )
+
+
+def _by_header(place: Path) -> str:
+    """A table whose columns are those of readings, or of an inventory of sensors, is read as such."""
+    from dtc_cli.migrate.sources.sensors import kind_of_table
+
+    head = _head(place)
+    wide = head[:2] in (b"\xff\xfe", b"\xfe\xff")
+    for encoding in ("utf-16",) if wide else ("utf-8-sig", "cp949", "cp932"):
+        try:
+            line = head.decode(encoding, "ignore" if wide else "strict").partition("\n")[0]
+        except UnicodeDecodeError:
+            continue
+        return kind_of_table([name.strip().strip('"') for name in re.split(r"[,;\t|]", line)]) or "csv"
+    return "csv"
 
 
 def _head(place: Path) -> bytes:

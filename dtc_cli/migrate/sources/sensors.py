@@ -23,11 +23,31 @@ TIMES = (
     "측정일시", "일시",
     "測定日時", "日時",
 )  # fmt: skip
+SURELY = (
+    "sensorid", "sensor", "sensorname", "deviceid", "device", "stationid", "stationcode", "측정소코드",
+    "측정소명", "센서", "센서id", "測定局コード",
+)  # fmt: skip
+"""Names of a sensor's id that mean nothing else."""
+TRAITS = (
+    "sensortype", "devicetype", "manufacturer", "maker", "model", "installdate", "installed",
+    "calibrationdate", "센서종류", "제조사", "설치일", "설치일자", "メーカー", "設置日",
+)  # fmt: skip
+"""What only an inventory tells about a sensor."""
 PARAMETERS = ("parameter", "property", "observedproperty", "pollutant", "item", "항목", "項目")
 AMOUNTS = ("value", "result", "reading", "측정값", "값", "値", "測定値")
 UNITS = ("unit", "units", "uom", "단위", "単位")
 NULLS = ("-999", "-999.0", "-9999", "-9999.0", "nan", "null", "n/a", "na", "-", "---")
 READ = 4096
+
+
+def kind_of_table(names: list[str]) -> str | None:
+    """Whether a table with these columns holds readings or sensors: `measurements`, `sensors`, None."""
+    folded = {re.sub(r"[\W_]+", "", name).lower() for name in names}
+    if not folded & set(SURELY):
+        return None
+    if folded & set(TIMES) and folded & set(AMOUNTS):
+        return "measurements"
+    return "sensors" if folded & set(TRAITS) else None
 
 
 class SensorSource:
@@ -76,6 +96,7 @@ class SensorSource:
         self._table = TableSource(path, format=kind, encoding=encoding, **more)
         self._path, self._pattern, self._zone = path, pattern, zone
         self._nulls = {one.lower() for one in (nulls if nulls is not None else NULLS)}
+        self._gaps = {"", *self._nulls}
         self._facts = self._table.layers()[0]
         names = [field.name for field in self._facts.fields]
         self._id = self._column(names, id, IDS, "id")
@@ -99,7 +120,12 @@ class SensorSource:
     def layers(self) -> list[Layer]:
         """See `Source`."""
         if self.format == "sensors":
-            return [msgspec.structs.replace(self._facts, key=self._id, scheme="sensor", role="sensors")]
+            notes = (*self._facts.notes, "it is read as an inventory of sensors; --format csv reads a table")
+            return [
+                msgspec.structs.replace(
+                    self._facts, key=self._id, scheme="sensor", role="sensors", notes=notes
+                )
+            ]
         kinds, count, zoneless = Kinds(), 0, False
         for item in self._readings():
             kinds.add(item.row)
@@ -114,6 +140,7 @@ class SensorSource:
             msgspec.structs.replace(
                 self._facts, count=count, fields=kinds.fields(), key="reading_id", role="measurements",
                 blockers=tuple(blockers),
+                notes=("it is read as readings of sensors; --format csv reads it as a table",),
             )
         ]  # fmt: skip
 
@@ -169,7 +196,10 @@ class SensorSource:
         if self._wide:
             for column in self._wide:
                 name, unit = _split(column)
-                yield name, unit, row.get(column)
+                given = row.get(column)
+                if (values.text(given) or "").lower() in self._gaps:
+                    continue  # an empty cell of a wide table is no reading
+                yield name, unit, given
             return
         parameter = self._stated(row, self._parameter)
         yield parameter or self._value, self._stated(row, self._unit), row.get(self._value or "")

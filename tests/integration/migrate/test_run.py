@@ -16,7 +16,7 @@ from dtc_cli.app import main
 from dtc_cli.core.records import judge_text
 from dtc_cli.core.target import load
 from dtc_cli.migrate import content
-from dtc_cli.migrate.twin import merge_patch
+from dtc_cli.migrate.merge_patch import merge_patch
 from tests.integration.migrate import made
 from tests.integration.migrate.conftest import Run
 
