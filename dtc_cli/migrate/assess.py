@@ -8,8 +8,10 @@ import shapely
 
 from dtc_cli.errors import DtcError
 from dtc_cli.migrate import duplicates, geometry, suggest
+from dtc_cli.migrate import remarks as remarks_of
 from dtc_cli.migrate.crs import Projection, missing_crs
 from dtc_cli.migrate.profile import FieldProfile, Profiler
+from dtc_cli.migrate.remarks import Remark
 from dtc_cli.migrate.sources.open import open_source
 from dtc_cli.migrate.sources.source import Layer, Source
 
@@ -19,15 +21,6 @@ PICTURE_SHAPES = 1500
 NOTED_ACCURACY_M = 1.0
 READY, CONDITIONS, NOT_READY, UNKNOWN = "ready", "ready with conditions", "not ready", "unknown"
 WEIGHTS = {"geometry": 0.4, "placement": 0.2, "completeness": 0.2, "identity": 0.1, "text": 0.1}
-
-
-class Remark(msgspec.Struct, frozen=True, kw_only=True):
-    """What was found about a layer, and what helps."""
-
-    severity: str
-    """`blocker`, `condition` or `note`."""
-    text: str
-    remedy: str = ""
 
 
 class LayerAssessment(msgspec.Struct, kw_only=True):
@@ -62,6 +55,8 @@ class LayerAssessment(msgspec.Struct, kw_only=True):
     score: float
     parts: dict[str, float]
     picture: list[list[list[float]]] = []
+    swapped: bool = False
+    """x and y stand in the other order than the reference system or the names of columns say."""
 
 
 class Assessment(msgspec.Struct, kw_only=True):
@@ -161,8 +156,21 @@ def _layer(reader: Source, layer: Layer, source_crs: str | None) -> LayerAssessm
     remarks += [Remark(severity="blocker", text=text) for text in layer.blockers]
     sums = _Sums(layer)
     projection = _projection(layer, source_crs, remarks)
+    swapped = False
     if not layer.blockers:
         _pass(reader, layer, projection, sums)
+        swapped = _fits_swapped(reader, layer, projection, sums)
+        if swapped:
+            sums = _Sums(layer)
+            _pass(reader, layer, projection, sums, swap_axes=True)
+            text = (
+                "x and y stand in the other order: so, and only so, the records lie in the area of the system"
+            )
+            remarks.append(
+                Remark(
+                    severity="condition", text=text, remedy="axis_order: yx, which dtc migrate plan writes"
+                )
+            )
     if sums.trouble is not None:
         remarks.append(
             Remark(severity="blocker", text=sums.trouble, remedy="look at the file with another program")
@@ -186,7 +194,7 @@ def _layer(reader: Source, layer: Layer, source_crs: str | None) -> LayerAssessm
         kind, sure, why = ("Sensor", 0.9, "") if layer.role == "sensors" else ("Reading", 0.9, "")
     unit = projection.metres_per_unit if projection and not projection.is_geographic else None
     suggestions = suggest.mapping(kind, fields, unit)
-    _remarks(layer, sums, fields, twice, projection, kind, suggestions, key, remarks)
+    remarks_of.add(layer, sums, fields, twice, projection, kind, suggestions, key, remarks)
     parts = _parts(sums, fields, twice, projection, layer)
     blocked = any(one.severity == "blocker" for one in remarks)
     conditions = any(one.severity == "condition" for one in remarks)
@@ -223,6 +231,7 @@ def _layer(reader: Source, layer: Layer, source_crs: str | None) -> LayerAssessm
         score=round(sum(WEIGHTS[name] * value for name, value in parts.items()), 4),
         parts={name: round(value, 4) for name, value in parts.items()},
         picture=sums.picture,
+        swapped=swapped,
     )
 
 
@@ -276,7 +285,21 @@ def _metres(value: float | None) -> str:
     return f"{value:g} m" if value is not None else "no accuracy"
 
 
-def _pass(reader: Source, layer: Layer, projection: Projection | None, sums: _Sums) -> None:
+def _fits_swapped(reader: Source, layer: Layer, projection: Projection | None, sums: _Sums) -> bool:
+    """Whether hardly a record lies in the area of its system as it is, and swapped all that have a place."""
+    outside = sums.defects.get("outside-crs-area", 0)
+    if projection is None or sums.trouble or outside < 0.9 * sum(sums.types.values()) or not outside:
+        return False
+    for batch in reader.batches(layer.name, start=0, size=READ_SIZE, careful=False):
+        mended = geometry.mend(batch.geometry, projection, geometry.Policy(swap_axes=True))
+        if any(code == "outside-crs-area" for code, _ in mended.problems.values()):
+            return False
+    return True
+
+
+def _pass(
+    reader: Source, layer: Layer, projection: Projection | None, sums: _Sums, *, swap_axes: bool = False
+) -> None:
     try:
         for batch in reader.batches(layer.name, start=0, size=READ_SIZE, careful=False):
             sums.read += batch.size
@@ -287,12 +310,14 @@ def _pass(reader: Source, layer: Layer, projection: Projection | None, sums: _Su
                 profiler.add(column)
             for code, _ in batch.problems.values():
                 sums.defect(code)
-            _geometry(batch.geometry, set(batch.problems), projection, sums)
+            _geometry(batch.geometry, set(batch.problems), projection, sums, swap_axes=swap_axes)
     except DtcError as problem:
         sums.trouble = f"{problem.what}: {problem.why}"
 
 
-def _geometry(shapes: Any, known: set[int], projection: Projection | None, sums: _Sums) -> None:
+def _geometry(
+    shapes: Any, known: set[int], projection: Projection | None, sums: _Sums, *, swap_axes: bool
+) -> None:
     kinds, times = np.unique(shapely.get_type_id(shapes), return_counts=True)
     for kind, count in zip(kinds.tolist(), times.tolist(), strict=True):
         if kind < 0:
@@ -305,7 +330,7 @@ def _geometry(shapes: Any, known: set[int], projection: Projection | None, sums:
         broken = shapely.is_valid(shapes) | shapely.is_missing(shapes)
         sums.defect("invalid-geometry", int((~broken).sum()))
         return
-    mended = geometry.mend(shapes, projection, geometry.Policy())
+    mended = geometry.mend(shapes, projection, geometry.Policy(swap_axes=swap_axes))
     for code, _ in mended.problems.values():
         sums.defect(code)
     for repair in mended.repairs.values():
@@ -328,8 +353,18 @@ def _neighbours(shapes: Any, sums: _Sums) -> None:
         sums.overlapping += len(np.unique(first[first != second]))
     given = shapes[kinds > 0]
     if len(given):
+        sums.repeated += _repeating(given)
+
+
+def _repeating(given: Any) -> int:
+    """How many shapes repeat a position. Rings of nothing but one position cannot be asked."""
+    try:
         fewer = shapely.get_num_coordinates(shapely.remove_repeated_points(given))
-        sums.repeated += int((fewer < shapely.get_num_coordinates(given)).sum())
+    except shapely.errors.GEOSException:
+        return (
+            sum(_repeating(given[place : place + 1]) for place in range(len(given))) if len(given) > 1 else 1
+        )
+    return int((fewer < shapely.get_num_coordinates(given)).sum())
 
 
 def _draw(shapes: Any, room: int, sums: _Sums) -> None:
@@ -358,62 +393,6 @@ def _samples(fields: list[FieldProfile]) -> list[str]:
     """Five decoded texts in which an encoding would show: those outside ASCII first."""
     texts = [text for field in fields if field.kind == "text" for text in field.examples]
     return sorted(texts, key=str.isascii)[:5]
-
-
-def _remarks(
-    layer: Layer,
-    sums: _Sums,
-    fields: list[FieldProfile],
-    twice: duplicates.Duplicates,
-    projection: Projection | None,
-    kind: str,
-    suggestions: list[suggest.Suggestion],
-    key: str | None,
-    remarks: list[Remark],
-) -> None:
-    def condition(text: str, remedy: str) -> None:
-        remarks.append(Remark(severity="condition", text=text, remedy=remedy))
-
-    if sums.read == 0 and not layer.blockers:
-        condition("the layer is empty", "skip: it, with the reason; or ask why the source gives nothing")
-    if layer.count is not None and layer.count != sums.read and sums.trouble is None and not layer.blockers:
-        condition(f"the source says {layer.count} records and gives {sums.read}", "ask its owner")
-    for times, what in ((sums.overlapping, "overlap a neighbour"), (sums.repeated, "repeat a position")):
-        if times:
-            remarks.append(
-                Remark(severity="note", text=f"{times} records {what}; they are loaded as they are")
-            )
-    lost = sum(times for name, times in sums.defects.items() if not name.startswith("repairable"))
-    if lost:
-        told = ", ".join(
-            f"{times} {name}"
-            for name, times in sorted(sums.defects.items())
-            if not name.startswith("repairable")
-        )
-        condition(
-            f"{lost} records would be quarantined: {told}", "correct them in the source, or accept the loss"
-        )
-    if twice.conflicts:
-        condition(
-            f"{len(twice.conflicts)} keys belong to several records that differ",
-            "none of those is loaded until it is settled",
-        )
-    if any(field.suspicious for field in fields):
-        condition(
-            "texts hold characters of a wrong encoding", "look at the samples; encoding: overrides the guess"
-        )
-    if key is None and sums.read:
-        condition(
-            "no field identifies a record", "ids are made of the content; sync sees a change as new and gone"
-        )
-    if kind == "Building" and sums.read:
-        have = {one.member for one in suggestions}
-        missing = [name for name in ("name", "buildingType", "height") if name not in have]
-        if missing:
-            condition(
-                f"no field was found for {', '.join(missing)}, which a building must have (P4 9.2)",
-                "map a field, give a default, or shorten required: knowingly",
-            )
 
 
 def _parts(

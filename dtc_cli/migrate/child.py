@@ -43,6 +43,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Records per frame, at most."""
     placed_only: bool = False
     """Only place the geometries, for the bounds of a city; no records come."""
+    replay: bool = True
+    """Whether records before `start` may be read again; not where one of them crashes the library."""
 
 
 def run(job: Job, out: BinaryIO) -> None:
@@ -56,7 +58,7 @@ def run(job: Job, out: BinaryIO) -> None:
 
 
 def _read(job: Job, out: BinaryIO) -> None:
-    from dtc_cli.migrate import duplicates, frames, plan
+    from dtc_cli.migrate import duplicates, frames, plan, sharing
     from dtc_cli.migrate.sources.open import open_source
     from dtc_cli.migrate.transform import Transformer
 
@@ -64,7 +66,7 @@ def _read(job: Job, out: BinaryIO) -> None:
     source, layer = parsed.layer(job.source, job.layer)
     reader = open_source(source.path, format=source.format, encoding=source.encoding, options=source.options)
     try:
-        facts = next((one for one in reader.layers() if one.name == layer.name), None)
+        facts = _facts(reader, layer.name)
         if facts is None:
             from dtc_cli.migrate.trouble import plan_error
 
@@ -87,6 +89,7 @@ def _read(job: Job, out: BinaryIO) -> None:
         )
         if layer.key is not None and not job.placed_only:
             transformer.duplicates = duplicates.find(reader, layer.name, layer.key)
+        keyed = layer.key is not None and not transformer.duplicates.lacking
         operation = transformer.projection.operation if transformer.projection else None
         frames.write(
             out,
@@ -106,9 +109,15 @@ def _read(job: Job, out: BinaryIO) -> None:
                 read += batch.size
             frames.write(out, frames.END, _ended(read, transformer, reader))
             return
-        for found, encoded in _transformed(reader, layer.name, transformer, job, size):
-            left = len(found) if job.stop is None else job.stop - read
-            records, bodies = found[:left], encoded[:left]
+        if sharing.possible(reader, facts.count, careful=job.careful, whole=job.stop is None, keyed=keyed):
+            _read_by_two(reader, layer.name, transformer, job, size, out)
+            return
+        # Ids that are made of the content count equal records: those that came before are read again.
+        begin = job.start if keyed or job.careful or not job.replay else 0
+        for found, encoded in _transformed(reader, layer.name, transformer, job, size, begin):
+            passed = max(0, job.start - found[0].n)
+            left = len(found) if job.stop is None else passed + job.stop - read
+            records, bodies = found[passed:left], encoded[passed:left]
             for part in _parts(bodies, job.frame):
                 frames.write(out, frames.DATA, records[part], b"\n".join(bodies[part]) + b"\n")
             read += len(records)
@@ -117,6 +126,32 @@ def _read(job: Job, out: BinaryIO) -> None:
         frames.write(out, frames.END, _ended(read, transformer, reader))
     finally:
         reader.close()
+
+
+def _read_by_two(
+    reader: Any, layer: str, transformer: "Transformer", job: Job, size: int, out: BinaryIO
+) -> None:
+    """The whole layer, every other batch by a process of its own."""
+    from dtc_cli.migrate import frames, sharing
+
+    def work(to: BinaryIO) -> "Iterator[None]":
+        for batch in reader.batches(layer, start=job.start, size=size, careful=False):
+            records, bodies = transformer.batch(batch)
+            for part in _parts(bodies, job.frame):
+                frames.write(to, frames.DATA, records[part], b"\n".join(bodies[part]) + b"\n")
+            ended["read"] = batch.first + batch.size
+            yield
+
+    ended = {"read": job.start}
+    sharing.by_two(reader, work, out, lambda: _ended(ended["read"], transformer, reader))
+
+
+def _facts(reader: Any, layer: str) -> Any:
+    """The facts of a layer; of this alone where the reader can: some have to read a layer to know it."""
+    alone = getattr(reader, "facts", None)
+    if alone is not None:
+        return alone(layer) if layer in reader.names() else None
+    return next((one for one in reader.layers() if one.name == layer), None)
 
 
 def _ended(read: int, transformer: "Transformer", reader: "Source") -> dict[str, Any]:
@@ -150,13 +185,13 @@ def _size(path: str, count: int | None, wanted: int) -> int:
 
 
 def _transformed(
-    reader: "Source", layer: str, transformer: "Transformer", job: Job, size: int
+    reader: "Source", layer: str, transformer: "Transformer", job: Job, size: int, begin: int
 ) -> "Iterator[tuple[list[Record], list[bytes]]]":
     """Batches as records and bodies. Reading and geometry run beside mapping and encoding.
 
     The careful way does one after the other, so that nothing is lost of what came before a crash.
     """
-    batches = reader.batches(layer, start=job.start, size=size, careful=job.careful)
+    batches = reader.batches(layer, start=begin, size=size, careful=job.careful)
     if job.careful:
         for batch in batches:
             yield transformer.batch(batch)

@@ -53,6 +53,12 @@ class Projection:
             ) from problem
         horizontal, vertical = _split(crs)
         notes = []
+        if horizontal.is_geocentric:
+            raise plan_error(
+                f"{crs.name} is geocentric: its numbers are metres from the middle of the Earth",
+                where=where,
+                hint="have the data exported in a projected or geographic system, and state that",
+            )
         if horizontal.is_engineering or not (horizontal.is_projected or horizontal.is_geographic):
             raise plan_error(
                 f"{crs.name} is a local engineering system",
@@ -60,11 +66,18 @@ class Projection:
                 why="nothing says where on Earth its origin is",
                 hint="source_crs must be a system with a place on Earth; a surveyor can find the shift",
             )
-        if unknown_datum(horizontal):
+        shifted = _stated_shift(crs)
+        if unknown_datum(horizontal) and shifted is None:
             if not _modern(horizontal):
                 raise self._ask_for_datum(horizontal, where)
             notes.append(f"the datum is not named; on {horizontal.ellipsoid.name} it is taken for WGS 84")
-        group = _group(horizontal, ballpark=bool(notes) or horizontal == WGS84)
+        given_shift = shifted is not None and unknown_datum(horizontal)
+        if given_shift:
+            notes.append(
+                "the datum has no name; its shift to WGS 84 is the one that the source states (TOWGS84)"
+            )
+        start = shifted if given_shift else horizontal
+        group = _group(start, ballpark=(bool(notes) and not given_shift) or horizontal == WGS84)
         if not group.transformers and not group.unavailable_operations and _modern(horizontal):
             # A datum that has a name, but none that PROJ knows: WGS 84 in one of its many spellings.
             datum = horizontal.geodetic_crs.datum
@@ -129,6 +142,12 @@ class Projection:
             why=f"on {ellipsoid} a wrong datum moves everything by hundreds of metres; candidates: {listed}",
             hint="decide, and write it into the plan: source_crs: " + (found[0][0] if found else "EPSG:..."),
         )
+
+
+def _stated_shift(crs: Any) -> Any:
+    """The horizontal system with the shift to WGS 84 that its definition states, or None without one."""
+    part = crs.sub_crs_list[0] if crs.is_compound else crs
+    return part if part.is_bound else None
 
 
 def _modern(crs: Any) -> bool:

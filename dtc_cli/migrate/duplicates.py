@@ -20,6 +20,8 @@ class Duplicates(msgspec.Struct, kw_only=True):
 
     conflicts: set[str] = set()
     """Their records differ: nobody knows which is right."""
+    lacking: bool = False
+    """Whether records without a key occur."""
     copies: dict[str, int] = {}
     """Their records are equal: key to the ordinal of the first, which is the one to load."""
 
@@ -29,16 +31,18 @@ def find(reader: Source, layer: str, field: str) -> Duplicates:
 
     The first pass keeps eight bytes per record.
     """
-    parts = [
+    parts, lacking = [], False
+    for keys in _keys(reader, layer, field):
+        lacking = lacking or None in keys
         # Python's own hash: it differs from process to process, and is asked within this one only.
-        np.fromiter((hash(key) for key in keys if key is not None), dtype=np.int64)
-        for keys in _keys(reader, layer, field)
-    ]
+        parts.append(np.fromiter((hash(key) for key in keys if key is not None), dtype=np.int64))
     if not parts:
-        return Duplicates()
+        return Duplicates(lacking=lacking)
     shorts, counts = np.unique(np.concatenate(parts), return_counts=True)
     twice = set(shorts[counts > 1].tolist())
-    return _compare(reader, layer, field, twice) if twice else Duplicates()
+    found = _compare(reader, layer, field, twice) if twice else Duplicates()
+    found.lacking = lacking
+    return found
 
 
 def _keys(reader: Source, layer: str, field: str) -> Any:

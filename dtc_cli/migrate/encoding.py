@@ -23,6 +23,8 @@ LDID = {
 }  # fmt: skip
 """Language driver byte of a dBASE file to its code page."""
 
+SCANNED_BYTES = 512 * 1024 * 1024
+"""How far a table is searched for the first text that is not ASCII."""
 UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 """dBASE has no UTF-16: names that begin so come from a program that wrote what nobody can read."""
 
@@ -169,9 +171,21 @@ def read_dbf(path: Path, rows: int = 400) -> Dbf | None:
             return None
         stream.seek(header)
         samples: list[bytes] = []
-        for _ in range(min(count, rows)):
-            row = stream.read(record)
-            samples.extend(row[a:b].rstrip(b" \x00") for a, b in texts)
+        at = 0
+        while at < count and at * record < SCANNED_BYTES:
+            # After the first rows only those count in which an encoding shows.
+            together = rows if at == 0 else max(1, (1 << 20) // record)
+            block = stream.read(together * record)
+            if not block:
+                break
+            if at == 0 or not block.isascii():
+                for start in range(0, len(block), record):
+                    row = block[start : start + record]
+                    if at == 0 or not row.isascii():
+                        samples.extend(row[a:b].rstrip(b" \x00") for a, b in texts)
+            at += together
+            if sum(not one.isascii() for one in samples) >= rows:
+                break
     return Dbf(count=count, ldid=head[29], fields=tuple(fields), samples=tuple(one for one in samples if one))
 
 

@@ -10,6 +10,8 @@ from dtc_cli.migrate.transform import Record
 
 _LENGTHS = struct.Struct("<BII")
 DATA, END, FAILED, READY = 1, 2, 3, 4
+BATCH = 5
+"""Only between the two processes of a child: a batch is done."""
 LARGEST_FRAME = 1 << 30
 
 
@@ -34,23 +36,45 @@ _DATA_HEAD = msgspec.msgpack.Decoder(list[Record])
 
 def write(stream: IO[bytes], kind: int, head: Any, body: bytes = b"") -> None:
     """Send one frame."""
-    packed = msgspec.msgpack.encode(head)
+    write_raw(stream, kind, msgspec.msgpack.encode(head), body)
+
+
+def read(stream: IO[bytes]) -> Frame | None:
+    """The next frame, or None where the stream ends (also in the middle of one: the child died)."""
+    raw = read_raw(stream)
+    if raw is None:
+        return None
+    kind, packed, body = raw
+    head = _DATA_HEAD.decode(packed) if kind == DATA else head_of(packed)
+    return Frame(kind, head, body)
+
+
+def head_of(packed: bytes) -> Any:
+    """The head of a frame that carries no records."""
+    return msgspec.msgpack.decode(packed)
+
+
+def write_raw(stream: IO[bytes], kind: int, packed: bytes, body: bytes) -> None:
+    """Send a frame as it was received."""
     stream.write(_LENGTHS.pack(kind, len(packed), len(body)))
     stream.write(packed)
     stream.write(body)
     stream.flush()
 
 
-def read(stream: IO[bytes]) -> Frame | None:
-    """The next frame, or None where the stream ends (also in the middle of one: the child died)."""
+def read_raw(stream: IO[bytes]) -> tuple[int, bytes, bytes] | None:
+    """As `read`, with the head still packed."""
     lengths = stream.read(_LENGTHS.size)
     if len(lengths) < _LENGTHS.size:
         return None
     kind, head_size, body_size = _LENGTHS.unpack(lengths)
-    if kind not in (DATA, END, FAILED, READY) or head_size > LARGEST_FRAME or body_size > LARGEST_FRAME:
+    if (
+        kind not in (DATA, END, FAILED, READY, BATCH)
+        or head_size > LARGEST_FRAME
+        or body_size > LARGEST_FRAME
+    ):
         return None
     packed, body = stream.read(head_size), stream.read(body_size)
     if len(packed) < head_size or len(body) < body_size:
         return None
-    head = _DATA_HEAD.decode(packed) if kind == DATA else msgspec.msgpack.decode(packed)
-    return Frame(kind, head, body)
+    return kind, packed, body

@@ -52,7 +52,10 @@ class Identity:
         return f"{slug}-{h[:8]}-{h[8:12]}-5{h[13:16]}-{_VARIANT[h[16]]}{h[17:20]}-{h[20:32]}"
 
     def from_content(self, content: bytes) -> str:
-        """A key made of the content, for a record without one. Equal records are counted apart."""
+        """A key made of the content, for a record without one. Equal records are counted apart.
+
+        So the records that come before have to be seen, also by a reader that goes on in the middle.
+        """
         digest = hashlib.blake2b(content, digest_size=12).digest()
         times = self._seen.get(digest, 0) + 1
         self._seen[digest] = times

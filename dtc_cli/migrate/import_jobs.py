@@ -37,6 +37,11 @@ class ImportJobs:
         if answer.status_code in NOT_OFFERED:
             self.offered = False
             return None
+        if answer.status_code in (401, 403):
+            raise target_error(
+                "the key may not import into the city", where=self._at, why=" ".join(said(answer)),
+                hint="auth.api_keys of the target file names the keys; one has to be allowed to write",
+            )  # fmt: skip
         if answer.status_code == 413 and len(lines) > 1:
             return self._halved(lines, mode)
         if answer.status_code not in (200, 201, 202):

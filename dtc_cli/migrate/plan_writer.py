@@ -7,10 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from dtc_cli.migrate import suggest_sensing
 from dtc_cli.migrate.assess import Assessment, LayerAssessment
 from dtc_cli.migrate.plan import BUILDING_NEEDS
 from dtc_cli.migrate.suggest import Suggestion
+from dtc_cli.migrate.trouble import source_error
 
 LEAST_CONFIDENCE = 0.4
 LEAST_FILLED = 0.95
@@ -74,9 +77,14 @@ def write(
         lines.append(f"    encoding: {_q(encoding)}")
     if options:
         lines.append(f"    options: {json.dumps(options, ensure_ascii=False)}")
+    if not assessment.layers:
+        raise source_error(
+            f"{assessment.source} has no layers", where=assessment.source, why="there is nothing to migrate"
+        )
     lines.append("    layers:")
+    placed = any(layer.geometry_types for layer in assessment.layers)
     for layer in assessment.layers:
-        lines += _layer(layer, tables, source_crs)
+        lines += _layer(layer, tables, source_crs, beside=placed)
     if tables:
         lines.append("tables:                   # code to word; an unknown code is counted and kept as it is")
         for table, entries in tables.items():
@@ -86,7 +94,7 @@ def write(
 
 
 def _layer(  # noqa: PLR0912 - one arm per line of the plan
-    layer: LayerAssessment, tables: dict[str, dict[str, str]], source_crs: str | None
+    layer: LayerAssessment, tables: dict[str, dict[str, str]], source_crs: str | None, *, beside: bool
 ) -> list[str]:
     lines = [f"      - name: {_q(layer.name)}   # {layer.read} records, {layer.readiness}"]
     for remark in layer.remarks:
@@ -97,6 +105,12 @@ def _layer(  # noqa: PLR0912 - one arm per line of the plan
             )
     if layer.read == 0 and not any(one.severity == "blocker" for one in layer.remarks):
         return [*lines, "        skip: the layer is empty"]
+    if beside and not layer.geometry_types and layer.role is None:
+        return [
+            *lines,
+            "        # geometry: {point: [longitude, latitude]} instead would give its records a place",
+            "        skip: a table without places beside layers that have them",
+        ]
     if layer.role == "measurements":
         return lines + _key_line(layer) + suggest_sensing.readings(layer.fields, tables)
     if layer.role == "sensors":
@@ -139,6 +153,9 @@ def _layer(  # noqa: PLR0912 - one arm per line of the plan
 
 
 def _crs_lines(layer: LayerAssessment, source_crs: str | None) -> list[str]:
+    if layer.swapped:
+        told = ["        axis_order: yx   # in the other order no record lies in the area of its system"]
+        return told + _crs_lines(msgspec.structs.replace(layer, swapped=False), source_crs)
     if source_crs is not None:
         return [f"        source_crs: {_q(source_crs)}"]
     if layer.crs is None and layer.geometry_types:

@@ -1,5 +1,6 @@
 """The profile of a field: what its values look like, in constant memory."""
 
+import re
 from collections import Counter
 from typing import Any
 
@@ -9,6 +10,8 @@ from dtc_cli.migrate import values
 
 DISTINCT_MAX = 2000
 EXAMPLES = 5
+LONGEST_DAY = 24
+_DAY = re.compile(r"\s*(\d{1,2})[./-](\d{1,2})[./-]\d{2,4}\b")
 
 
 class FieldProfile(msgspec.Struct, kw_only=True):
@@ -24,6 +27,8 @@ class FieldProfile(msgspec.Struct, kw_only=True):
     most: float | None = None
     examples: list[str] = []
     common: list[tuple[str, int]] = []
+    dated: list[str] = []
+    """Texts like days with the year last; where a number above 12 tells day from month, it is among them."""
     suspicious: int = 0
     """Texts with replacement characters or control characters: a wrong encoding."""
 
@@ -63,6 +68,8 @@ class Profiler:
                 if not value.strip():
                     profile.nulls += 1
                     continue
+                if len(value) <= LONGEST_DAY and value[0].isdigit():
+                    self._note_day(value)
                 if "\ufffd" in value or any("\x80" <= c <= "\x9f" for c in value):
                     profile.suspicious += 1
             if not self._full:
@@ -73,6 +80,16 @@ class Profiler:
                 self._full = len(self._seen) >= DISTINCT_MAX
             elif isinstance(value, str | int | float) and value in self._seen:
                 self._seen[value] += 1
+
+    def _note_day(self, value: str) -> None:
+        """Keep a few days, and the first that settles the order of day and month."""
+        match = _DAY.match(value)
+        if match is None:
+            return
+        kept = self._profile.dated
+        told = int(match[1]) > 12 or int(match[2]) > 12
+        if len(kept) < EXAMPLES or (told and len(kept) < 4 * EXAMPLES):
+            kept.append(value)
 
     def done(self) -> FieldProfile:
         """The profile."""

@@ -30,6 +30,8 @@ REMEDIES = {
     "bad-value": "correct the number in the source",
     "bad-time": "options: {pattern: ...} says how times are written; or correct it in the source",
     "target: SENSOR_NOT_FOUND": "migrate the inventory of sensors first, then retry",
+    "unreadable-line": "correct the line in the source",
+    "bad-row": "correct the row in the source: it has more values than columns",
     "reader-crash": "the reading library crashes here; save the file anew with another program",
 }
 

@@ -75,7 +75,9 @@ class LayerReader:
             careful = at < careful_until
             size = 1 if careful and self.facts.crashes > 1 else CAREFUL_SIZE if careful else READ_SIZE
             stop = min(careful_until, self._stop or careful_until) if careful else self._stop
-            job = msgspec.structs.replace(self._job, start=at, size=size, careful=careful, stop=stop)
+            job = msgspec.structs.replace(
+                self._job, start=at, size=size, careful=careful, stop=stop, replay=not self.facts.crashes
+            )
             ended, status = False, 0
             child = _Child(self._command, job)
             try:

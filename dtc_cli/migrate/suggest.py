@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from dtc_cli.migrate.ambiguous import day_pattern
 from dtc_cli.migrate.profile import FieldProfile
 from dtc_cli.migrate.units import FOOT_M, US_FOOT_M
 
@@ -39,7 +40,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     ),
     "constructionYear": (
         "constructionyear", "yearbuilt", "builtyear", "useaprday", "completion", "yearofconstruction",
-        "yrbuilt", "건축년도", "준공년도", "사용승인일", "사용승인", "建築年", "竣工年",
+        "yrbuilt", "built", "baujahr", "annee", "anneeconstruction", "bouwjaar",
+        "건축년도", "준공년도", "사용승인일", "사용승인", "建築年", "竣工年",
     ),
     "energyClass": ("energyclass", "energy", "에너지등급"),
     "lanes": ("lanes", "nlanes", "차로수", "車線数", "車線"),
@@ -50,12 +52,19 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Member of an object to field names, folded to letters and digits."""
 KEYS = (
-    "objectid", "id", "gid", "uid", "ufid", "bldgid", "buildingid", "globalid", "gmlid", "osmid", "code",
-    "borocode", "pnu", "mgmtno", "bdmgtsn", "stopid", "routeid", "polyid", "건물관리번호", "관리번호",
+    "objectid", "id", "bin", "bbl", "parcelid", "parcelno", "apn", "oid", "osmid", "identifier", "kennung",
+    "gebaeudeid", "assetid", "gid", "uid", "ufid", "bldgid", "buildingid", "globalid", "gmlid", "code",
+    "borocode",
+    "pnu", "mgmtno", "bdmgtsn", "stopid", "routeid", "polyid", "건물관리번호", "관리번호",
     "고유번호", "建物id", "識別番号",
 )  # fmt: skip
+NEAR_KEYS = tuple(name for name in KEYS if name not in ("code", "borocode"))
+"""Names of keys that stay keys where some values occur twice."""
 TYPE_WORDS: Mapping[str, tuple[str, ...]] = {
-    "Building": ("building", "bldg", "buld", "house", "건물", "건축", "建物", "建築"),
+    "Building": (
+        "building", "bldg", "buld", "house", "gebaeude", "gebäude", "batiment", "bâtiment",
+        "edificio", "건물", "건축", "建物", "建築",
+    ),
     "Road": ("road", "street", "highway", "도로", "道路", "rdl", "lane"),
     "Bridge": ("bridge", "교량", "다리", "橋"),
     "Park": ("park", "green", "garden", "공원", "公園"),
@@ -98,8 +107,9 @@ class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def folded(name: str) -> str:
-    """Letters and digits of a name, in lower case."""
-    return re.sub(r"[\W_]+", "", name).lower()
+    """Letters and digits of a name, in lower case; a unit in brackets is none of it."""
+    bare = re.sub(r"[(\[][^)\]]*[)\]]\s*$", "", name)
+    return re.sub(r"[\W_]+", "", bare or name).lower()
 
 
 def object_type(layer: str, fields: Sequence[FieldProfile], geometry: str | None) -> tuple[str, float, str]:
@@ -110,6 +120,10 @@ def object_type(layer: str, fields: Sequence[FieldProfile], geometry: str | None
         if hit is not None:
             return kind, 0.85, f"the name of the layer contains {hit}"
     present = {folded(field.name) for field in fields}
+    words = TYPE_WORDS["Building"]
+    named = next((field.name for field in fields if any(word in field.name.lower() for word in words)), None)
+    if named is not None or present & {"bldnm", "bldid", "bldtype"}:
+        return "Building", 0.6, f"the name of the field {named or 'BLD...'} speaks of buildings"
     for kind, members in (
         ("Building", ("floors.above", "height", "buildingType")),
         ("Road", ("lanes", "roadType", "maxSpeed")),
@@ -132,6 +146,19 @@ def key_field(fields: Sequence[FieldProfile], stated: str | None) -> tuple[str |
         for field in unique:
             if folded(field.name) == name:
                 return field.name, 0.85, "its name is that of a key, and all values differ"
+    for name in NEAR_KEYS:
+        for field in fields:
+            filled = field.count - field.nulls
+            if (
+                folded(field.name) == name
+                and field.distinct_exact
+                and filled
+                and field.distinct >= filled / 2
+            ):
+                told = f"{filled - field.distinct} of its values occur again"
+                if field.nulls:
+                    told += f", {field.nulls} records have none"
+                return field.name, 0.5, f"its name is that of a key, but {told}"
     for field in unique:
         if field.kind in ("text", "integer") and re.search(
             r"(id|code|key|no|cd|sn|番号|번호|코드)$", field.name.lower()
@@ -174,6 +201,10 @@ def _fit(member: str, field: FieldProfile, metres: float | None) -> Suggestion |
         kind = "year"
         if any(re.fullmatch(r"(19|20)\d{6}", one) for one in field.examples):
             pattern, why = "%Y%m%d", why + "; values look like 19980501"
+        elif (found := day_pattern(field.dated or field.examples)[0]) is not None:
+            pattern, why = found, why + f"; values look like {(field.dated or field.examples)[0]}"
+        elif any(re.fullmatch(r"\d{4}\.\d{1,2}\.\d{1,2}\.?", one) for one in field.examples):
+            pattern, why = "%Y.%m.%d", why + f"; values look like {field.examples[0]}"
     if field.filled < 0.5:
         score, why = score - 0.2, why + f"; only {field.filled:.0%} of the records have it"
     return Suggestion(
@@ -195,7 +226,7 @@ def _unit(member: str, field: str, metres: float | None) -> tuple[str | None, st
             return "us-ft2", "; the reference system is in US survey feet"
         if abs(metres - FOOT_M) < 1e-7:
             return "ft2", "; the reference system is in feet"
-    if member in ("height", "area", "width") and re.search(r"(_|\b)(ft|feet)\b|ft$", field.lower()):
+    if member in ("height", "area", "width") and re.search(r"(_|\b)(ft|feet)\b|ft\)?$", field.lower()):
         return "ft2" if member == "area" else "ft", "; its name says feet"
     return None, ""
 

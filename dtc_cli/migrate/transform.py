@@ -213,7 +213,7 @@ class Transformer:
         layer, conflicts = self._layer, self.duplicates.conflicts
         if keys is not None and (conflicts or None in keys):
             for index, key in enumerate(keys):
-                if key is None:
+                if key is None and self._into == "sensors":
                     found.setdefault(index, ("missing-key", f"the key field {layer.key} is empty"))
                 elif key in conflicts:
                     told = f"several records have the key {key} and differ; none of them is loaded"
@@ -292,7 +292,8 @@ class Transformer:
 
     def _named(self, record: Record, body: bytes) -> tuple[Record, bytes]:
         """The record, unless it is a copy of one that came before."""
-        if not self.duplicates.copies or record.n <= self.duplicates.copies.get(record.key, record.n):
+        copies = self.duplicates.copies
+        if not copies or record.n <= copies.get(record.key, record.n):
             return record, body
         told = "an identical record came before"
         return Record(

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 _INTEGER = re.compile(r"[+-]?\d+")
 _THOUSANDS_COMMA = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
+_THOUSANDS_POINT = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+|[+-]?\d{1,3}(\.\d{3}){2,}")
 TRUE = frozenset({"1", "true", "t", "yes", "y", "예", "はい", "o"})
 FALSE = frozenset({"0", "false", "f", "no", "n", "아니오", "いいえ", "x"})
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -29,7 +30,7 @@ def text(value: Any) -> str | None:
 
 
 def number(value: Any) -> float | int | None:  # noqa: PLR0911 - one arm per form
-    """A number; `12,5` is 12.5 and `1,234.5` is 1234.5. Empty is null.
+    """A number; `12,5` is 12.5, `1,234.5` and `1.234,5` are 1234.5. Empty is null.
 
     Raises:
         ValueError: for anything that is no finite number.
@@ -48,7 +49,10 @@ def number(value: Any) -> float | int | None:  # noqa: PLR0911 - one arm per for
     bare = given.replace(" ", "").replace("\u00a0", "").replace("_", "?")
     if _INTEGER.fullmatch(bare):
         return int(bare)
-    if _THOUSANDS_COMMA.fullmatch(bare) and (bare.count(",") > 1 or "." in bare):
+    bare = bare.replace("'", "").replace("\u2019", "")
+    if _THOUSANDS_POINT.fullmatch(bare):
+        bare = bare.replace(".", "").replace(",", ".")
+    elif _THOUSANDS_COMMA.fullmatch(bare) and (bare.count(",") > 1 or "." in bare):
         bare = bare.replace(",", "")
     elif bare.count(",") == 1 and "." not in bare:
         bare = bare.replace(",", ".")

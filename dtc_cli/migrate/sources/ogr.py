@@ -2,13 +2,16 @@
 
 import hashlib
 import os
+import sqlite3
 import tempfile
 import warnings
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 from dtc_cli.migrate import encoding as encodings
+from dtc_cli.migrate.sources import packed
 from dtc_cli.migrate.sources import wkb as wkbs
 from dtc_cli.migrate.sources.source import Batch, Field, Layer
 from dtc_cli.migrate.trouble import need, source_error
@@ -23,6 +26,12 @@ DRIVERS = {
     "mapinfo": "MapInfo File", "esrijson": "ESRIJSON", "topojson": "TopoJSON", "gpx": "GPX",
     "sqlite": "SQLite", "wfs": "WFS", "oapif": "OAPIF",
 }  # fmt: skip
+SUFFIXES_OF = {
+    "geopackage": (".gpkg",), "geojson": (".geojson", ".json"), "gml": (".gml", ".xml"), "kml": (".kml",),
+    "dxf": (".dxf",), "mapinfo": (".tab", ".mif"), "flatgeobuf": (".fgb",), "geojsonseq": (".geojsonl",),
+    "sqlite": (".sqlite",),
+}  # fmt: skip
+"""Files of a format within an archive."""
 DROPPED_M = "measures (M) are dropped; heights (Z) are kept"
 NO_TABLE = "the table (.dbf) cannot be read: truncated, or UTF-16, which dBASE does not have"
 
@@ -38,8 +47,12 @@ class OgrSource:
         need("pyarrow", what=f"reading {format}")
         self._chosen = encoding
         self._staged: tempfile.TemporaryDirectory[str] | None = None
-        self._encoding = self._find_encoding()
+        self.share: tuple[int, int] | None = None
+        self._tables: dict[str, Path] = {}
+        """Layer of a shapefile to its attribute table."""
+        self._rebuilt = False
         self._open = self._staging(Path(path)) if "://" not in path else path
+        self._encodings = self._find_encodings()
         if format == "geojsonseq":
             self._open = f"GeoJSONSeq:{self._open}"
 
@@ -64,7 +77,8 @@ class OgrSource:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             # The Arrow stream of a drawing may end at a fault without a word; this way tells.
-            if careful or self.format == "dxf":
+            # That of FlatGeobuf falls over null geometries in a file without an index.
+            if careful or self.format in ("dxf", "flatgeobuf"):
                 yield from self._slow(layer, start, size, None)
                 return
             yield from self._fast(layer, start, size)
@@ -74,7 +88,7 @@ class OgrSource:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             _, _, _, fields = self._raw.read(
-                self._open, layer=layer, columns=[field], read_geometry=False, **self._encoded()
+                self._open, layer=layer, columns=[field], read_geometry=False, **self._encoded(layer)
             )
         return _listed(fields[0]) if len(fields) else []
 
@@ -92,32 +106,48 @@ class OgrSource:
             self._staged.cleanup()
             self._staged = None
 
-    def _find_encoding(self) -> encodings.Guess | None:
-        dbf = _sibling(Path(self._path), ".dbf") if self.format == "shapefile" else None
-        if dbf is None:
-            if self._chosen is None:
-                return None
-            return encodings.Guess(name=self._chosen, confidence=1.0, evidence="given in the plan")
-        return encodings.of_shapefile(dbf, self._chosen)
+    def _find_encodings(self) -> dict[str, encodings.Guess]:
+        """Layer to encoding of its texts; `` for all others. Each shapefile of several has its own."""
+        if self._chosen is not None and not self._tables:
+            return {"": encodings.Guess(name=self._chosen, confidence=1.0, evidence="given in the plan")}
+        return {name: encodings.of_shapefile(dbf, self._chosen) for name, dbf in self._tables.items()}
 
     def _staging(self, path: Path) -> str:
         """Formats whose driver writes side files are opened through links in a folder of their own."""
-        lacks_index = (
+        if self.format == "shapefile" and (path.is_dir() or path.suffix.lower() == ".zip"):
+            return self._together(path)
+        if path.suffix.lower() == ".zip" and self.format != "filegdb":
+            within = packed.inside(path, tuple(SUFFIXES_OF.get(self.format, ())))
+            return f"/vsizip/{path.resolve()}/{within}".rstrip("/")
+        if self.format == "shapefile":
+            dbf = _sibling(path, ".dbf")
+            self._tables = {path.stem: dbf} if dbf is not None else {}
+        self._rebuilt = (
             self.format == "shapefile" and path.suffix.lower() == ".shp" and _sibling(path, ".shx") is None
         )
-        if not (lacks_index or self.format in ("gml", "mapinfo")):
+        if not (self._rebuilt or self.format in ("gml", "mapinfo")):
             return str(path)
         self._staged = tempfile.TemporaryDirectory(prefix="dtc-migrate-")
         for file in _files(str(path)):
             os.symlink(file.resolve(), Path(self._staged.name) / file.name)
-        if lacks_index:
+        if self._rebuilt:
             self._pyogrio.set_gdal_config_options({"SHAPE_RESTORE_SHX": "YES"})
         return str(Path(self._staged.name) / path.name)
+
+    def _together(self, path: Path) -> str:
+        """Several shapefiles, in a folder or an archive: the tables tell an encoding each."""
+        if path.is_dir():
+            self._tables = packed.tables(path, "", path)
+            return str(path)
+        within = packed.inside(path, (".shp",))
+        self._staged = tempfile.TemporaryDirectory(prefix="dtc-migrate-")
+        self._tables = packed.tables(path, within, Path(self._staged.name))
+        return f"/vsizip/{path.resolve()}/{within}".rstrip("/")
 
     def _layer(self, name: str, geometry: str | None) -> Layer:
         try:
             info = self._pyogrio.read_info(
-                self._open, layer=name, force_feature_count=True, **self._encoded()
+                self._open, layer=name, force_feature_count=True, **self._encoded(name)
             )
         except Exception as problem:
             return Layer(
@@ -128,7 +158,7 @@ class OgrSource:
             for one, kind in zip(info["fields"], info["ogr_types"], strict=True)
         ]
         count = int(info["features"])
-        guess, notes = self._encoding, self._notes(info)
+        guess, notes = self._encoding_of(name), self._notes(name, info)
         return Layer(
             name=name,
             count=count if count >= 0 else None,
@@ -145,19 +175,21 @@ class OgrSource:
             scheme="arcgis" if self.format == "esrijson" else "uuid5",
         )
 
-    def _notes(self, info: dict[str, Any]) -> tuple[str, ...]:
-        notes = []
+    def _notes(self, layer: str, info: dict[str, Any]) -> tuple[str, ...]:
+        notes, guess = [], self._encoding_of(layer)
         if self.format == "dxf" and not _has_end(Path(self._path)):
             notes.append("the drawing is cut off: its end mark is missing, and what stood before it may be")
         if any(word in str(info["geometry_type"]) for word in ("Curve", "Surface", "Compound", "Circular")):
             notes.append("arcs are drawn as lines of one segment to 4 degrees, which GDAL does")
-        if self._staged is not None and self.format == "shapefile":
+        if self._rebuilt:
             notes.append("the index (.shx) is missing; it was rebuilt on a copy")
-        if self._encoding is not None and self._encoding.confidence < 0.6:
-            others = ", ".join(self._encoding.others)
+        if guess is not None and guess.confidence < 0.6:
+            others = ", ".join(guess.others)
             notes.append(f"the encoding is a guess, look at the samples; also possible: {others or 'none'}")
+        if self.format == "geopackage" and layer in self._views():
+            notes.append("it is a view: its records stand in another layer, too, and would be migrated twice")
         names = [str(name) for name in info["fields"]]
-        if self.format == "shapefile" and (dbf := _sibling(Path(self._path), ".dbf")):
+        if dbf := self._tables.get(layer):
             table = encodings.read_dbf(dbf)
             stored = list(table.fields) if table else []
             twice = sorted({one.decode("latin-1") for one in stored if stored.count(one) > 1})
@@ -167,28 +199,40 @@ class OgrSource:
                 notes.append(NO_TABLE)
         return tuple(notes)
 
-    def _encoded(self) -> dict[str, Any]:
-        if self._encoding is None:
-            return {}
-        return {"encoding": self._encoding.name}
+    def _views(self) -> set[str]:
+        """The views of a GeoPackage."""
+        try:
+            with closing(sqlite3.connect(f"file:{Path(self._path).resolve()}?mode=ro", uri=True)) as base:
+                return {row[0] for row in base.execute("SELECT name FROM sqlite_master WHERE type = 'view'")}
+        except sqlite3.DatabaseError:
+            return set()
+
+    def _encoded(self, layer: str) -> dict[str, Any]:
+        guess = self._encoding_of(layer)
+        return {} if guess is None else {"encoding": guess.name}
+
+    def _encoding_of(self, layer: str) -> encodings.Guess | None:
+        return self._encodings.get(layer) or self._encodings.get("")
 
     def _fast(self, layer: str, start: int, size: int) -> Iterator[Batch]:
-        first = 0
+        first = number = 0
         try:
             with self._raw.open_arrow(
                 self._open, layer=layer, use_pyarrow=True, return_fids=True, batch_size=size,
-                datetime_as_string=True, **self._encoded(),
+                datetime_as_string=True, **self._encoded(layer),
             ) as (meta, reader):  # fmt: skip
                 for table in reader:
                     end = first + table.num_rows
                     if end > start:
                         skip = max(0, start - first)
-                        yield self._from_arrow(table.slice(skip), meta, first + skip, layer)
+                        if _is_ours(self.share, number):
+                            yield self._from_arrow(table.slice(skip), meta, first + skip, layer)
+                        number += 1
                     first = end
         except (RuntimeError, ValueError, OSError, self._pyogrio.errors.DataSourceError) as problem:
             if first > start or "not supported" not in str(problem).lower():
                 raise self._unreadable(problem) from problem
-            yield from self._slow(layer, start, size, None)
+            yield from self._slow(layer, start, size, None, share=self.share)
 
     def _from_arrow(self, table: Any, meta: dict[str, Any], first: int, layer: str) -> Batch:
         names = table.schema.names
@@ -216,28 +260,37 @@ class OgrSource:
             fids=fids or [str(first + index) for index in range(count)], problems=problems, raw=kept,
         )  # fmt: skip
 
-    def _slow(self, layer: str, start: int, size: int, limit: int | None) -> Iterator[Batch]:
+    def _slow(
+        self,
+        layer: str,
+        start: int,
+        size: int,
+        limit: int | None,
+        *,
+        share: tuple[int, int] | None = None,
+    ) -> Iterator[Batch]:
         """Without Arrow; GDAL's curves come out as lines here."""
-        first, end = start, None if limit is None else start + limit
+        first, end, number = start, None if limit is None else start + limit, 0
         while end is None or first < end:
             try:
                 meta, fids, raw, fields = self._raw.read(
                     self._open, layer=layer, skip_features=first, max_features=size, return_fids=True,
-                    datetime_as_string=True, **self._encoded(),
+                    datetime_as_string=True, **self._encoded(layer),
                 )  # fmt: skip
             except Exception as problem:
                 raise self._unreadable(problem) from problem
             if not len(fids):
                 return
-            shapes, problems, kept = wkbs.parse(list(raw) if raw is not None else [None] * len(fids))
-            columns: dict[str, list[Any]] = {}
-            for name, values in zip(meta["fields"], fields, strict=True):
-                columns[_unique(str(name), columns)] = _listed(values)
-            yield Batch(
-                first=first, columns=columns, geometry=shapes, fids=[str(fid) for fid in fids],
-                problems=problems, raw=kept,
-            )  # fmt: skip
-            first += len(fids)
+            if _is_ours(share, number):
+                shapes, problems, kept = wkbs.parse(list(raw) if raw is not None else [None] * len(fids))
+                columns: dict[str, list[Any]] = {}
+                for name, values in zip(meta["fields"], fields, strict=True):
+                    columns[_unique(str(name), columns)] = _listed(values)
+                yield Batch(
+                    first=first, columns=columns, geometry=shapes, fids=[str(fid) for fid in fids],
+                    problems=problems, raw=kept,
+                )  # fmt: skip
+            first, number = first + len(fids), number + 1
             if len(fids) < size:
                 return
 
@@ -257,6 +310,11 @@ def _has_end(path: Path) -> bool:
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - 256))
         return b"EOF" in stream.read()
+
+
+def _is_ours(share: tuple[int, int] | None, number: int) -> bool:
+    """Whether a batch is for this process (see `sharing`)."""
+    return share is None or number % share[1] == share[0]
 
 
 def _listed(values: Any) -> list[Any]:
@@ -281,7 +339,9 @@ def _key_field(names: list[str], format: str) -> str | None:
 
 
 def _sentence(text: str) -> str:
-    return text.strip().splitlines()[0][:300] if text.strip() else "no reason given"
+    """The first line of what the library says, without advice for those who program with it."""
+    line = text.strip().splitlines()[0] if text.strip() else "no reason given"
+    return line.partition("; It might help to specify")[0][:300]
 
 
 def _said(heard: list[warnings.WarningMessage]) -> tuple[str, ...]:

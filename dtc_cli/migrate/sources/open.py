@@ -31,6 +31,18 @@ def _ogr(path: str, **options: Any) -> Source:
     return OgrSource(path, **options)
 
 
+def _kml(path: str, **options: Any) -> Source:
+    from dtc_cli.migrate.sources.kml import KmlSource
+
+    return KmlSource(path, **options)
+
+
+def _lines(path: str, **options: Any) -> Source:
+    from dtc_cli.migrate.sources.lines import LinesSource
+
+    return LinesSource(path, **options)
+
+
 def _csv(path: str, **options: Any) -> Source:
     from dtc_cli.migrate.sources.table import TableSource
 
@@ -106,11 +118,13 @@ def _sensors(path: str, **options: Any) -> Source:
 READERS: Mapping[str, Callable[..., Source]] = {
     **dict.fromkeys(
         (
-            "shapefile", "geopackage", "geojson", "geojsonseq", "filegdb", "gml", "kml", "dxf", "flatgeobuf",
-            "mapinfo", "esrijson", "topojson", "gpx", "sqlite",
+            "shapefile", "geopackage", "geojson", "filegdb", "gml", "dxf", "flatgeobuf", "mapinfo",
+            "esrijson", "topojson", "gpx", "sqlite",
         ),
         _ogr,
     ),
+    "kml": _kml,
+    "geojsonseq": _lines,
     "csv": _csv,
     "xlsx": _csv,
     "featureserver": _featureserver,
@@ -188,6 +202,8 @@ def detect(path: str) -> str:  # noqa: PLR0911 - one per sign
     suffix = place.suffix.lower()
     if place.is_dir() and (place / "stops.txt").is_file():
         return "gtfs"
+    if place.is_dir() and suffix != ".gdb" and any(one.suffix.lower() == ".shp" for one in place.iterdir()):
+        return "shapefile"
     if place.is_dir() and suffix != ".gdb":
         raise source_error(
             f"{path} is a folder", where=path, hint="give one of the files in it; a .gdb folder is a source"

@@ -1,10 +1,14 @@
 """Readers that walk over records one by one: they say what a record is, this makes layers and batches."""
 
 import hashlib
+import os
+import pickle
+import tempfile
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import msgspec
 
@@ -67,14 +71,23 @@ def batch_of(first: int, chunk: list[Item]) -> Batch:
     )
 
 
+TOGETHER = 256
+"""Records that are kept in one piece."""
+
+
 class RecordSource:
-    """A reader whose subclass gives `names`, `items` and `describe`; a file is read once to count it."""
+    """A reader whose subclass gives `names`, `items` and `describe`.
+
+    To count a layer is to read it, so its records are kept on disk for what follows: a file is parsed once
+    for each layer, however often its records are asked for.
+    """
 
     format = ""
 
     def __init__(self, path: str) -> None:
         self._path = Path(path)
-        self._layers: list[Layer] | None = None
+        self._layers: dict[str, Layer] = {}
+        self._kept: dict[str, IO[bytes]] = {}
 
     def names(self) -> list[str]:
         """The layers, in a stable order."""
@@ -90,30 +103,58 @@ class RecordSource:
 
     def layers(self) -> list[Layer]:
         """See `Source`."""
-        if self._layers is None:
-            self._layers = [self._counted(name) for name in self.names()]
-        return self._layers
+        return [self.facts(name) for name in self.names()]
+
+    def facts(self, name: str) -> Layer:
+        """The facts of one layer, without a look at the others."""
+        if name not in self._layers:
+            self._layers[name] = self._counted(name)
+        return self._layers[name]
 
     def batches(self, layer: str, *, start: int, size: int, careful: bool) -> Iterator[Batch]:
         """See `Source`; there is no slower way."""
-        return batches(self.items(layer), start, size)
+        return batches(self._again(layer), start, size)
 
     def token(self) -> str:
         """Size, time and name of the file."""
         return file_token(self._path)
 
     def close(self) -> None:
-        """Nothing stays open."""
+        """Remove what was kept."""
+        for spool in self._kept.values():
+            spool.close()
+        self._kept.clear()
 
     def _counted(self, name: str) -> Layer:
         kinds, count, geometry = Kinds(), 0, None
-        for item in self.items(name):
-            kinds.add(item.row)
-            count += 1
-            if item.shape is not None and geometry != "Unknown":
-                kind = item.shape.geom_type
-                geometry = kind if geometry in (None, kind) else "Unknown"
-        return self.describe(name, count, kinds.fields(), geometry)
+        with ExitStack() as stack:
+            spool = stack.enter_context(tempfile.TemporaryFile(prefix="dtc-migrate-"))
+            items = self.items(name)
+            while chunk := list(islice(items, TOGETHER)):
+                for item in chunk:
+                    kinds.add(item.row)
+                    count += 1
+                    if item.shape is not None and geometry != "Unknown":
+                        kind = item.shape.geom_type
+                        geometry = kind if geometry in (None, kind) else "Unknown"
+                pickle.dump(chunk, spool, protocol=pickle.HIGHEST_PROTOCOL)
+            found = self.describe(name, count, kinds.fields(), geometry)
+            self._kept[name] = spool
+            stack.pop_all()  # it stays open until close()
+        return found
+
+    def _again(self, layer: str) -> Iterator[Item]:
+        """The records of a layer: those that were kept, else from the file."""
+        spool = self._kept.get(layer)
+        if spool is None:
+            yield from self.items(layer)
+            return
+        at, end = 0, spool.seek(0, os.SEEK_END)
+        while at < end:
+            spool.seek(at)  # several may read at once
+            chunk = pickle.load(spool)  # noqa: S301 - written above, by this process, to a file without a name
+            at = spool.tell()
+            yield from chunk
 
 
 def file_token(*files: Path) -> str:

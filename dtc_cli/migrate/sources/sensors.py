@@ -45,7 +45,8 @@ def kind_of_table(names: list[str]) -> str | None:
     folded = {re.sub(r"[\W_]+", "", name).lower() for name in names}
     if not folded & set(SURELY):
         return None
-    if folded & set(TIMES) and folded & set(AMOUNTS):
+    wide = any(_split(name)[1] is not None for name in names)
+    if folded & set(TIMES) and (wide or folded & set(AMOUNTS)):
         return "measurements"
     return "sensors" if folded & set(TRAITS) else None
 

@@ -59,6 +59,11 @@ class Surfaces:
             element: the property element.
         """
         found = False
+        for one in element.iter("{*}ImplicitGeometry"):
+            found = True
+            self._place(level, kind, one)
+        if found:
+            return
         for one in element.iter(*POLYGONS):
             found = True
             key = _id(one)
@@ -83,6 +88,33 @@ class Surfaces:
             numbers, size = positions(one)
             if len(numbers) >= size:
                 self._points.append(self._turned(np.array(numbers[:size]).reshape(1, size))[0])
+
+    def _place(self, level: int, kind: str | None, implicit: Any) -> None:
+        """A template drawn at its reference point (CityGML 2.0, 8.2); else the point alone."""
+        anchor = next((one for one in implicit.iter("{*}referencePoint")), None)
+        if anchor is None:
+            return
+        numbers, size = positions(anchor)
+        origin = np.array([*numbers[:3], 0.0][:3])
+        matrix = np.eye(4)
+        told = implicit.findtext("{*}transformationMatrix")
+        if told and len(told.split()) == 16:
+            matrix = np.array(told.split(), dtype=float).reshape(4, 4)
+        metric = bool(np.abs(origin[:2]).max() > 360)  # a template is in metres, and does not go with degrees
+        drawn = 0
+        for polygon in implicit.iter(*POLYGONS) if metric else ():
+            placed: Rings = []
+            for ring, width in self.rings(polygon):
+                local = np.array(ring).reshape(-1, width)
+                whole = np.column_stack([local[:, :2], local[:, 2] if width == 3 else np.zeros(len(local))])
+                moved = whole @ matrix[:3, :3].T + matrix[:3, 3]
+                if self._swap:
+                    moved[:, [0, 1]] = moved[:, [1, 0]]
+                placed.append(((moved + origin).ravel().tolist(), 3))
+            self.put(level, kind, placed)
+            drawn += 1
+        if not drawn and len(numbers) >= size:
+            self._points.append(self._turned(np.array(numbers[:size]).reshape(1, size))[0])
 
     def put(self, level: int, kind: str | None, rings: Rings) -> None:
         """Take one surface that is known by its rings."""

@@ -4,8 +4,10 @@ import codecs
 import csv
 import hashlib
 import io
+import re
+import tempfile
 from collections.abc import Iterator
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +44,8 @@ Y_NAMES = (
     "緯度",
     "stop_lat",
 )
+LONGEST_TITLE = 12
+"""Rows at the beginning among which the names of columns are looked for."""
 LONGEST_FIELD = 64 * 1024 * 1024
 SAMPLE_ROWS = 200
 
@@ -77,6 +81,7 @@ class TableSource:
         need("shapely", what=f"reading {format}")
         self.format = format
         self._path = Path(path)
+        self._above = 0
         self._sheet, self._crs, self._delimiter = sheet, crs, delimiter
         self._wkt, self._x, self._y = wkt, x, y
         self._guess = self._find_encoding(encoding) if format == "csv" else None
@@ -92,6 +97,8 @@ class TableSource:
             notes.append(
                 "no column holds coordinates or well-known text; name them with options: {wkt} or {x, y}"
             )
+        if self._above:
+            notes.append(f"{self._above} rows above the names of the columns are a title, and passed over")
         if self._guess is not None and self._guess.confidence < 0.6:
             notes.append("the encoding is a guess, look at the samples")
         degrees = x is not None and x.lower() in (
@@ -170,13 +177,35 @@ class TableSource:
                 return encodings.Guess(
                     name=name, confidence=1.0, evidence="the file begins with a byte order mark"
                 )
-        return encodings.guess(head.splitlines()[:2000])
+        if head.isascii():
+            head += self._later_texts()
+        elif _is_binary(head):
+            raise source_error(
+                f"{self._path.name} is no text",
+                where=str(self._path),
+                why="it is full of bytes that no text has",
+                hint="is it of another format? --format says which",
+            )
+        return encodings.guess(head.splitlines()[:2000] + head.splitlines()[-2000:])
+
+    def _later_texts(self) -> bytes:
+        """The first lines beyond the beginning of a file in which an encoding shows."""
+        found = b""
+        with self._path.open("rb") as stream:
+            while (block := stream.read(1 << 22)) and stream.tell() < encodings.SCANNED_BYTES:
+                if not block.isascii():
+                    lines = (block + stream.readline()).splitlines()
+                    found = b"\n" + b"\n".join([one for one in lines if not one.isascii()][:2000])
+                    break
+        return found
 
     def _table(self) -> tuple[list[str], Iterator[list[Any]]]:
         rows = self._xlsx_rows() if self.format == "xlsx" else self._csv_rows()
-        header = next(rows, None)
-        if header is None:
+        head = list(islice(rows, LONGEST_TITLE))
+        if not head:
             raise source_error(f"{self._path.name} has no rows", where=str(self._path))
+        self._above = _titles(head)
+        header, rows = head[self._above], chain(head[self._above + 1 :], rows)
         names: list[str] = []
         for index, cell in enumerate(header):
             name = (values.text(cell) or f"column{index + 1}").lstrip("\ufeff")
@@ -206,8 +235,9 @@ class TableSource:
     def _sniff(self, name: str) -> str:
         with self._path.open("rb") as stream:
             head = stream.read(65536)
-        line = head.decode(name, "replace").lstrip("\ufeff").splitlines()[:1]
-        return max(",;\t|", key=line[0].count) if line else ","
+        lines = head.decode(name, "replace").lstrip("\ufeff").splitlines()[:LONGEST_TITLE]
+        line = next((one for one in lines if re.search(r"[,;\t|]", one)), "")
+        return max(",;\t|", key=line.count)
 
     def _xlsx_rows(self) -> Iterator[list[Any]]:
         openpyxl = need("openpyxl", what="reading XLSX")
@@ -247,6 +277,24 @@ class TableSource:
         return wkt, x, y
 
 
+def _titles(head: list[list[Any]]) -> int:
+    """How many rows stand above the names of the columns: two cells at most, where later rows have more."""
+    filled = [sum(values.text(cell) is not None for cell in row) for row in head]
+    widest = max(filled)
+    if widest < 3:
+        return 0
+    for place, count in enumerate(filled):
+        if count > 2 and count >= 0.6 * widest:
+            return place
+    return 0
+
+
+def _is_binary(head: bytes) -> bool:
+    """Whether it holds control bytes beyond those of a text with a few stray ones."""
+    strange = sum(head.count(byte) for byte in range(32) if byte not in (0, 9, 10, 12, 13, 26, 27))
+    return strange > 0.02 * len(head)
+
+
 def _without_nul(stream: io.TextIOBase) -> Iterator[str]:
     for line in stream:
         yield line.replace("\x00", "") if "\x00" in line else line
@@ -267,6 +315,27 @@ def _natural(value: Any) -> Any:
         return value
 
 
+def _linear(text: str) -> Any:
+    """A shape with arcs, drawn as lines as GDAL does it.
+
+    Raises:
+        ValueError: where GDAL cannot either.
+    """
+    import shapely
+
+    raw = need("pyogrio.raw", what="reading arcs")
+    try:
+        with tempfile.TemporaryDirectory(prefix="dtc-migrate-") as folder:
+            place = Path(folder) / "arcs.csv"
+            place.write_text('id,WKT\n1,"' + text.replace('"', "") + '"\n', encoding="utf-8")
+            _, _, shapes, _ = raw.read(str(place))
+        if shapes is None or shapes[0] is None:
+            raise ValueError(f"not well-known text: {text[:60]}")
+        return shapely.from_wkb(shapes[0])
+    except Exception as problem:  # the library raises a dozen kinds
+        raise ValueError(f"arcs that cannot be drawn as lines: {text[:60]}") from problem
+
+
 def _shape(record: dict[str, Any], wkt: str | None, x: str | None, y: str | None) -> Any:
     import shapely
 
@@ -277,6 +346,8 @@ def _shape(record: dict[str, Any], wkt: str | None, x: str | None, y: str | None
         try:
             plain = text.partition(";")[2] if text.upper().startswith("SRID=") else text
             return shapely.from_wkt(plain)
+        except NotImplementedError:
+            return _linear(plain)
         except shapely.errors.ShapelyError as problem:
             raise ValueError(f"not well-known text: {text[:60]}") from problem
     if x is None or y is None:
