@@ -53,9 +53,12 @@ def assess_(
     """See the help text above."""
     import msgspec
 
-    from dtc_cli.migrate.assess import NOT_READY, UNKNOWN, assess
+    from dtc_cli.migrate.assess import NOT_READY, UNKNOWN
+    from dtc_cli.migrate.assess_apart import assess_apart
 
-    found = assess(source, format=format, encoding=encoding, source_crs=source_crs, options=_options(option))
+    found = assess_apart(
+        source, format=format, encoding=encoding, source_crs=source_crs, options=_options(option)
+    )
     if html is not None:
         from dtc_cli.migrate import assessment_html
 
@@ -82,7 +85,7 @@ def plan_(
 ) -> None:
     """See the help text above."""
     from dtc_cli.migrate import plan, plan_writer
-    from dtc_cli.migrate.assess import assess
+    from dtc_cli.migrate.assess_apart import assess_apart
     from dtc_cli.migrate.trouble import plan_error
 
     if out.exists() and not force:
@@ -90,7 +93,7 @@ def plan_(
             f"{out} is there already", where=str(out), hint="--force replaces it, --out names another"
         )
     options = _options(option)
-    found = assess(source, format=format, encoding=encoding, source_crs=source_crs, options=options)
+    found = assess_apart(source, format=format, encoding=encoding, source_crs=source_crs, options=options)
     written = plan_writer.write(
         found, city=city, out=out, source_crs=source_crs, encoding=encoding, options=options
     )

@@ -79,15 +79,16 @@ def assess(
     encoding: str | None = None,
     source_crs: str | None = None,
     options: dict[str, Any] | None = None,
+    careful: bool = False,
 ) -> Assessment:
-    """Read a whole source and say what is in it.
+    """Read a whole source and say what is in it; `careful` is the slower way of the readers.
 
     Raises:
         DtcError: `migration-source` when it cannot be opened.
     """
     reader = open_source(path, format=format, encoding=encoding, options=options)
     try:
-        found = [_layer(reader, layer, source_crs) for layer in reader.layers()]
+        found = [_layer(reader, layer, source_crs, careful=careful) for layer in reader.layers()]
     finally:
         reader.close()
     records = sum(max(layer.read, 1) for layer in found)
@@ -151,18 +152,18 @@ class _Sums:
             self.defects[name] = self.defects.get(name, 0) + times
 
 
-def _layer(reader: Source, layer: Layer, source_crs: str | None) -> LayerAssessment:
+def _layer(reader: Source, layer: Layer, source_crs: str | None, *, careful: bool) -> LayerAssessment:
     remarks = [Remark(severity="note", text=note) for note in layer.notes]
     remarks += [Remark(severity="blocker", text=text) for text in layer.blockers]
     sums = _Sums(layer)
     projection = _projection(layer, source_crs, remarks)
     swapped = False
     if not layer.blockers:
-        _pass(reader, layer, projection, sums)
+        _pass(reader, layer, projection, sums, careful=careful)
         swapped = _fits_swapped(reader, layer, projection, sums)
         if swapped:
             sums = _Sums(layer)
-            _pass(reader, layer, projection, sums, swap_axes=True)
+            _pass(reader, layer, projection, sums, swap_axes=True, careful=careful)
             text = (
                 "x and y stand in the other order: so, and only so, the records lie in the area of the system"
             )
@@ -298,10 +299,16 @@ def _fits_swapped(reader: Source, layer: Layer, projection: Projection | None, s
 
 
 def _pass(
-    reader: Source, layer: Layer, projection: Projection | None, sums: _Sums, *, swap_axes: bool = False
+    reader: Source,
+    layer: Layer,
+    projection: Projection | None,
+    sums: _Sums,
+    *,
+    swap_axes: bool = False,
+    careful: bool = False,
 ) -> None:
     try:
-        for batch in reader.batches(layer.name, start=0, size=READ_SIZE, careful=False):
+        for batch in reader.batches(layer.name, start=0, size=READ_SIZE, careful=careful):
             sums.read += batch.size
             for name, column in batch.columns.items():
                 profiler = sums.profilers.get(name)

@@ -4,6 +4,7 @@ import hashlib
 import os
 import pickle
 import tempfile
+import weakref
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from itertools import islice
@@ -140,7 +141,8 @@ class RecordSource:
                 pickle.dump(chunk, spool, protocol=pickle.HIGHEST_PROTOCOL)
             found = self.describe(name, count, kinds.fields(), geometry)
             self._kept[name] = spool
-            stack.pop_all()  # it stays open until close()
+            stack.pop_all()  # it stays open until close(), or until nobody has this reader any more
+            weakref.finalize(self, spool.close)
         return found
 
     def _again(self, layer: str) -> Iterator[Item]:

@@ -5,7 +5,9 @@ import csv
 import hashlib
 import io
 import re
+import shutil
 import tempfile
+import zipfile
 from collections.abc import Iterator
 from itertools import chain, islice
 from pathlib import Path
@@ -80,7 +82,7 @@ class TableSource:
     ) -> None:
         need("shapely", what=f"reading {format}")
         self.format = format
-        self._path = Path(path)
+        self._path, self._unpacked = _out_of_archive(Path(path))
         self._above = 0
         self._sheet, self._crs, self._delimiter = sheet, crs, delimiter
         self._wkt, self._x, self._y = wkt, x, y
@@ -159,7 +161,10 @@ class TableSource:
         return hashlib.blake2b(f"{facts.st_size} {facts.st_mtime_ns}".encode(), digest_size=16).hexdigest()
 
     def close(self) -> None:
-        """See `Source`; nothing stays open."""
+        """Remove what was unpacked."""
+        if self._unpacked is not None:
+            self._unpacked.cleanup()
+            self._unpacked = None
 
     def _find_encoding(self, chosen: str | None) -> encodings.Guess:
         with self._path.open("rb") as stream:
@@ -275,6 +280,20 @@ class TableSource:
         if wkt is None and not (self._x and self._y):
             wkt = next((low[name] for name in WKT_NAMES if name in low), None)
         return wkt, x, y
+
+
+def _out_of_archive(path: Path) -> "tuple[Path, tempfile.TemporaryDirectory[str] | None]":
+    """The table, and the folder that it was unpacked to where it came in an archive."""
+    if path.suffix.lower() != ".zip":
+        return path, None
+    from dtc_cli.migrate.sources import packed
+
+    member = packed.inside(path, (".csv", ".tsv", ".txt"))
+    folder = tempfile.TemporaryDirectory(prefix="dtc-migrate-")
+    place = Path(folder.name) / Path(member).name
+    with zipfile.ZipFile(path) as archive, archive.open(member) as packed_, place.open("wb") as out:
+        shutil.copyfileobj(packed_, out, 1 << 20)
+    return place, folder
 
 
 def _titles(head: list[list[Any]]) -> int:
