@@ -105,7 +105,7 @@ def _layer(  # noqa: PLR0912 - one arm per line of the plan
             )
     if layer.read == 0 and not any(one.severity == "blocker" for one in layer.remarks):
         return [*lines, "        skip: the layer is empty"]
-    if beside and not layer.geometry_types and layer.role is None:
+    if beside and not layer.geometry_types and layer.role is None and set(layer.defects) <= {"null-geometry"}:
         return [
             *lines,
             "        # geometry: {point: [longitude, latitude]} instead would give its records a place",

@@ -79,6 +79,7 @@ class IfcSource(RecordSource):
 
     def close(self) -> None:
         """Forget the model."""
+        super().close()
         self._plans = None
 
     def _item(self, one: Any) -> Item:
