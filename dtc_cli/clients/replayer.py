@@ -3,6 +3,7 @@
 import math
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,7 @@ from dtc_cli.clients.answer import Answer, TargetMisbehaves
 from dtc_cli.clients.documents import Document, Documents
 from dtc_cli.clients.recorder import Recorder
 from dtc_cli.clients.redaction import SECRET_HEADERS
-from dtc_cli.clients.rest import Outgoing, Rest
+from dtc_cli.clients.rest import Outgoing, Received, Rest
 from dtc_cli.clients.track import Seen, Track
 from dtc_cli.clients.validator import RawAnswer, TargetValidator
 from dtc_cli.core.canonical import sha256_hex
@@ -107,14 +108,20 @@ class ReplayedRest(Rest):
         self._tape = tape
         self._at = 0.0
 
-    def _send_patiently(self, outgoing: Outgoing, *, patient: bool) -> Answer:
+    def _begin(self, pool: ThreadPoolExecutor, outgoing: Outgoing) -> None:
+        """Nothing is sent ahead: each answer comes from the tape in its turn."""
+
+    def _send_patiently(
+        self, outgoing: Outgoing, *, patient: bool, first: "Future[Received] | None" = None
+    ) -> Answer:
         # Whether a target that was gone was asked again was a matter of time; here the events tell.
         event = self._tape.peek("http")
         asked = event is not None and self._fits(outgoing, event)
         self._silent_until = -math.inf if asked else math.inf
-        return super()._send_patiently(outgoing, patient=patient)
+        return super()._send_patiently(outgoing, patient=patient, first=first)
 
-    def _send(self, outgoing: Outgoing) -> Answer:
+    def _send(self, outgoing: Outgoing, first: "Future[Received] | None" = None) -> Answer:
+        del first
         url = self._recorder.redactor.text(str(outgoing.request.url))
         what = f"{outgoing.request.method} {url} as {outgoing.credential}"
         if (then := self._tape.peek("http")) is not None and _words(then) == what:

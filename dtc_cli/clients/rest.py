@@ -4,8 +4,8 @@ import ipaddress
 import ssl
 import time
 import urllib.parse
-from collections.abc import Callable, Mapping
-from email.utils import parsedate_to_datetime
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from dtc_cli import __version__
 from dtc_cli.clients.answer import Answer, TargetMisbehaves, TargetUnreachable
 from dtc_cli.clients.credentials import Credential, Credentials
+from dtc_cli.clients.headers import joined, retry_after_s
 from dtc_cli.clients.recorder import Recorder
 from dtc_cli.core.canonical import sha256_hex
 from dtc_cli.core.target import TlsFiles
@@ -32,6 +33,8 @@ GONE_AFTER = 3
 ASKED_AGAIN_AFTER_S = 15.0
 """A target that is gone is asked once in this time; requests in between fail at once. Else each of some
 thousand vectors would wait for its own time-outs."""
+AT_ONCE = 6
+"""Requests of `together` that are on their way at the same time."""
 SAFE_TO_REPEAT = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
 _JSON = "application/json"
 
@@ -47,6 +50,17 @@ class Outgoing(NamedTuple):
     request: httpx.Request
     body: bytes
     credential: str
+
+
+class Received(NamedTuple):
+    """What came back, before anything was recorded of it."""
+
+    response: httpx.Response
+    content: bytes
+    problem: str | None
+    """What is wrong with the body, None for nothing; the content is its beginning then."""
+    spki: str | None
+    elapsed_s: float
 
 
 class Rest:
@@ -137,6 +151,56 @@ class Rest:
                 endpoint, which may stand apart from the API (C-49).
             patient: repeat after 429 and network trouble as D-08 allows; False for the rate-limit checks.
         """
+        outgoing = self._outgoing(
+            method,
+            path,
+            params=params,
+            json=json,
+            content=content,
+            headers=headers,
+            as_=as_,
+            absolute=absolute,
+            url=url,
+        )
+        return self._send_patiently(outgoing, patient=patient)
+
+    def together(self, calls: Sequence[tuple[str, str, Mapping[str, Any]]]) -> "list[Answer | Exception]":
+        """Send requests that do not depend on one another, a few at a time; what became of each.
+
+        They are recorded in the order given, and repeated as single ones are. For what makes a long way
+        long, such as taking back all that a run has created.
+
+        Args:
+            calls: method, path and options of `request` (without `patient`) for each.
+
+        Returns:
+            For each its answer, or what `request` would have raised.
+        """
+        found: list[Answer | Exception] = []
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for at in range(0, len(calls), AT_ONCE):
+                window = [self._outgoing(*call[:2], **call[2]) for call in calls[at : at + AT_ONCE]]
+                begun = [self._begin(pool, outgoing) for outgoing in window]
+                for outgoing, first in zip(window, begun, strict=True):
+                    try:
+                        found.append(self._send_patiently(outgoing, patient=True, first=first))
+                    except (TargetUnreachable, TargetMisbehaves) as problem:
+                        found.append(problem)
+        return found
+
+    def _outgoing(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Params | None = None,
+        json: Any = NOTHING,
+        content: bytes = b"",
+        headers: Mapping[str, str] | None = None,
+        as_: str | Credential | None = None,
+        absolute: bool = False,
+        url: str | None = None,
+    ) -> Outgoing:
         chosen = self._credentials.usual if as_ is None else as_
         credential = self._credentials.role(chosen) if isinstance(chosen, str) else chosen
         address = url or (self.origin if absolute else self.base_url) + path.replace("{city}", self.city)
@@ -147,13 +211,20 @@ class Rest:
         request = self._client.build_request(
             method, address, content=body or None, headers={**media, **credential.headers, **(headers or {})}
         )
-        return self._send_patiently(Outgoing(request, body, credential.name), patient=patient)
+        return Outgoing(request, body, credential.name)
 
     def close(self) -> None:
         """Close all connections."""
         self._client.close()
 
-    def _send_patiently(self, outgoing: Outgoing, *, patient: bool) -> Answer:
+    def _begin(self, pool: ThreadPoolExecutor, outgoing: Outgoing) -> "Future[Received] | None":
+        """Begin to send; None where nothing is sent ahead of its turn."""
+        gone = self._unanswered >= GONE_AFTER
+        return None if gone else pool.submit(self._exchange, outgoing)
+
+    def _send_patiently(
+        self, outgoing: Outgoing, *, patient: bool, first: "Future[Received] | None" = None
+    ) -> Answer:
         gone = self._unanswered >= GONE_AFTER
         if gone and time.monotonic() < self._silent_until:
             raise TargetUnreachable(f"{self.origin} does not answer; it is asked again every so often")
@@ -162,7 +233,7 @@ class Rest:
             tries += 1
             last_try = gone or not patient or tries >= MAX_ATTEMPTS
             try:
-                answer = self._send(outgoing)
+                answer = self._send(outgoing, first if tries == 1 else None)
                 self._unanswered = 0
             except httpx.TransportError as problem:
                 event = self._record(outgoing, error=f"{type(problem).__name__}: {problem}")
@@ -174,7 +245,7 @@ class Rest:
                 self._recorder.repeated(event=event, reason=type(problem).__name__)
                 self._wait(min(0.2 * 2**tries, 2.0))
                 continue
-            pause = _retry_after_s(answer, self._time())
+            pause = retry_after_s(answer, self._time())
             if answer.status != 429 or last_try or pause > LONGEST_WAIT_S:
                 return answer
             self._recorder.repeated(event=answer.event, reason="429", waitedMs=int(pause * 1000))
@@ -183,7 +254,32 @@ class Rest:
     def _time(self) -> float:
         return time.time()
 
-    def _send(self, outgoing: Outgoing) -> Answer:
+    def _send(self, outgoing: Outgoing, first: "Future[Received] | None" = None) -> Answer:
+        """Send and record; `first` is an exchange that was begun already."""
+        found = first.result() if first is not None else self._exchange(outgoing)
+        response = found.response
+        if found.spki:
+            self.spki.add(found.spki)
+        event = self._record(
+            outgoing, response=response, content=found.content, spki=found.spki, error=found.problem
+        )
+        url = self._recorder.redactor.text(str(outgoing.request.url))
+        if found.problem:
+            raise TargetMisbehaves(f"{outgoing.request.method} {url}: {found.problem}", event)
+        return Answer(
+            event=event,
+            method=outgoing.request.method,
+            url=url,
+            status=response.status_code,
+            headers=joined(response.headers),
+            body=found.content,
+            sent=outgoing.body,
+            credential=outgoing.credential,
+            elapsed_s=found.elapsed_s,
+        )
+
+    def _exchange(self, outgoing: Outgoing) -> Received:
+        """Send and read the answer; nothing is recorded, so several threads may be in here."""
         started = time.monotonic()
         response = self._client.send(outgoing.request, stream=True)
         received, problem, spki = bytearray(), None, None
@@ -192,27 +288,13 @@ class Rest:
                 received += chunk
                 if problem := self._endless(len(received), time.monotonic() - started):
                     break
-            spki = self._server_key(response)
+            spki = _server_key(response)
         except httpx.DecodingError as trouble:
             problem = f"the content coding is broken: {trouble}"
         finally:
             response.close()
         content = bytes(received if problem is None else received[:4096])
-        event = self._record(outgoing, response=response, content=content, spki=spki, error=problem)
-        url = self._recorder.redactor.text(str(outgoing.request.url))
-        if problem:
-            raise TargetMisbehaves(f"{outgoing.request.method} {url}: {problem}", event)
-        return Answer(
-            event=event,
-            method=outgoing.request.method,
-            url=url,
-            status=response.status_code,
-            headers=_joined(response.headers),
-            body=content,
-            sent=outgoing.body,
-            credential=outgoing.credential,
-            elapsed_s=time.monotonic() - started,
-        )
+        return Received(response, content, problem, spki, time.monotonic() - started)
 
     def _endless(self, size: int, elapsed_s: float) -> str | None:
         if size > MAX_BODY_BYTES:
@@ -264,16 +346,16 @@ class Rest:
             )
         return TargetUnreachable(f"no answer from {shown}: {text}")
 
-    def _server_key(self, response: httpx.Response) -> str | None:
-        stream = response.extensions.get("network_stream")
-        tls = stream.get_extra_info("ssl_object") if stream else None
-        certificate = tls.getpeercert(True) if tls else None
-        if not certificate:
-            return None
-        key = x509.load_der_x509_certificate(certificate).public_key()
-        digest = sha256_hex(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
-        self.spki.add(digest)
-        return digest
+
+def _server_key(response: httpx.Response) -> str | None:
+    """SHA-256 (hex) of the server's public key, None without TLS."""
+    stream = response.extensions.get("network_stream")
+    tls = stream.get_extra_info("ssl_object") if stream else None
+    certificate = tls.getpeercert(True) if tls else None
+    if not certificate:
+        return None
+    key = x509.load_der_x509_certificate(certificate).public_key()
+    return sha256_hex(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 def quote(part: str) -> str:
@@ -310,32 +392,3 @@ def _is_loopback(url: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost" or host.endswith(".localhost")
-
-
-def _joined(headers: httpx.Headers) -> dict[str, str]:
-    joined: dict[str, str] = {}
-    for name, value in headers.multi_items():
-        key = name.lower()
-        joined[key] = f"{joined[key]}, {value}" if key in joined else value
-    return joined
-
-
-def _retry_after_s(answer: Answer, now: float) -> float:
-    """Seconds to wait after a 429: Retry-After (seconds or an HTTP date), else X-RateLimit-Reset, else 1.
-
-    `now` is a Unix time.
-    """
-    text = answer.headers.get("retry-after", "")
-    if text.isdigit():
-        return float(text)
-    if text:
-        try:
-            return max(0.0, parsedate_to_datetime(text).timestamp() - now)
-        except ValueError:
-            return 1.0
-    reset = answer.headers.get("x-ratelimit-reset", "")
-    if reset.isdigit():
-        seconds = float(reset)
-        # The header is seconds to go in some servers and a Unix time in others.
-        return max(0.0, seconds - now) if seconds > 1e9 else seconds
-    return 1.0

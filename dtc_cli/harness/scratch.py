@@ -2,11 +2,12 @@
 
 import copy
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from itertools import groupby
 from random import Random
 from typing import Any
 
-from dtc_cli.clients.answer import Answer, TargetMisbehaves, TargetUnreachable
+from dtc_cli.clients.answer import Answer, TargetMisbehaves
 from dtc_cli.clients.rest import Rest, quote
 from dtc_cli.core.canonical import sha256_hex
 from dtc_cli.harness.city import City
@@ -27,7 +28,7 @@ TYPE_OF = {"Point": "Landmark", "LineString": "Road"}
 """An object type that a geometry fits; a Building for areas. A target may refuse a Building that is a point:
 DTC-P2-016 speaks of the fitting kinds only."""
 
-_SENSOR, _SIMULATION = "sensor", "simulation"
+_OBJECT, _SENSOR, _SIMULATION = "object", "sensor", "simulation"
 
 
 class Scratch:
@@ -90,6 +91,17 @@ class Scratch:
         if created is not None:
             self._plan(created)
         return answer
+
+    def posts(self, bodies: Iterable[Mapping[str, Any]], **options: Any) -> "list[Answer | Exception]":
+        """POST objects whose ids the target assigns, a few at a time (`Rest.together`)."""
+        found = self._rest.together(
+            [("POST", "/cities/{city}/objects", {"json": body, **options}) for body in bodies]
+        )
+        for answer in found:
+            created = object_id(answer) if isinstance(answer, Answer) else None
+            if created is not None:
+                self._plan(created)
+        return found
 
     def object(self, body: Mapping[str, Any] | None = None) -> tuple[str, dict[str, Any]]:
         """Create an object as a means to test something else; its id and the body that was sent.
@@ -189,27 +201,32 @@ class Scratch:
         return f"dtc-{self._run_id[-12:]}-{sha256_hex(self._next().encode())[:8]}"
 
     def clean(self) -> list[str]:
-        """Take back what is still there; returns the keys that could not be taken back. Never a verdict."""
+        """Take back what is still there; returns the keys that could not be taken back. Never a verdict.
+
+        Latest first; what stands side by side in the journal and is of one kind goes together.
+        """
         left: list[str] = []
         stuck = False  # a sensor that stays attached keeps its object: a dangling reference is worse
-        for key, undo in self._journal.open_items():
-            if stuck and key == f"object {self._posts.get('post')}":
-                left.append(key)
-                continue
-            try:
-                if key.startswith(f"{_SENSOR} "):
-                    gone, attached = self._retire(undo["path"])
-                    stuck = stuck or attached
-                else:
-                    body = {"json": undo["body"]} if undo.get("body") is not None else {}
-                    answer = self._rest.request(undo["method"], undo["path"], **body)
-                    gone = self._undone(key, answer)
-            except (TargetUnreachable, TargetMisbehaves):
-                gone = False
-            if gone:
-                self._journal.done(key)
+        for kind, items in groupby(self._journal.open_items(), key=_kind):
+            group = list(items)
+            kept = [key for key, _ in group if stuck and key == f"object {self._posts.get('post')}"]
+            left += kept
+            group = [(key, undo) for key, undo in group if key not in kept]
+            if kind == _SENSOR:
+                fates = self._retire([undo["path"] for _, undo in group])
+                stuck = stuck or any(attached for _, attached in fates)
+                gone = [away for away, _ in fates]
             else:
-                left.append(key)
+                answers = self._rest.together([_request(undo) for _, undo in group])
+                gone = [
+                    isinstance(answer, Answer) and self._undone(key, answer)
+                    for (key, _), answer in zip(group, answers, strict=True)
+                ]
+            for (key, _), away in zip(group, gone, strict=True):
+                if away:
+                    self._journal.done(key)
+                else:
+                    left.append(key)
         return left
 
     @staticmethod
@@ -219,18 +236,23 @@ class Scratch:
             answer.ok or answer.status in (404, 410) or (key.startswith(_SIMULATION) and answer.status == 409)
         )
 
-    def _retire(self, path: str) -> tuple[bool, bool]:
-        """Delete a sensor where the target offers it, else detach it and set it out of operation (D-36).
+    def _retire(self, paths: list[str]) -> list[tuple[bool, bool]]:
+        """Delete sensors where the target offers it, else detach them and set them out of operation (D-36).
 
         Returns:
-            Whether it is gone, and whether it still refers to its object.
+            For each whether it is gone, and whether it still refers to its object.
         """
-        if self._rest.delete(path).ok:
-            return True, False
-        retired = self._rest.patch(path, json={"attachedTo": None, "status": {"operational": False}})
-        if not retired.ok and self._rest.get(f"{path}/data").status in (404, 410):
-            return True, False
-        return False, not retired.ok
+        retired = {"json": {"attachedTo": None, "status": {"operational": False}}}
+        deleted = self._rest.together([("DELETE", path, {}) for path in paths])
+        there = [path for path, answer in zip(paths, deleted, strict=True) if not _fine(answer)]
+        patched = self._rest.together([("PATCH", path, retired) for path in there])
+        refused = [path for path, answer in zip(there, patched, strict=True) if not _fine(answer)]
+        asked = self._rest.together([("GET", f"{path}/data", {}) for path in refused])
+        kept = {
+            path: not (isinstance(answer, Answer) and answer.status in (404, 410))
+            for path, answer in zip(refused, asked, strict=True)
+        }
+        return [(path not in there or not kept.get(path, True), kept.get(path, False)) for path in paths]
 
     def _next(self) -> str:
         """A text that no other call gets: counted per vector, so that one vector alone asks the same."""
@@ -240,7 +262,22 @@ class Scratch:
 
     def _plan(self, object_id_: str) -> None:
         path = f"/cities/{{city}}/objects/{quote(object_id_)}"
-        self._journal.plan(f"object {object_id_}", "DELETE", path)
+        self._journal.plan(f"{_OBJECT} {object_id_}", "DELETE", path)
+
+
+def _kind(item: tuple[str, Mapping[str, Any]]) -> str:
+    """What of the journal may be taken back together: things of one kind; anything else stands alone."""
+    key = item[0]
+    word = key.partition(" ")[0]
+    return word if word in (_OBJECT, _SENSOR, _SIMULATION) else key
+
+
+def _request(undo: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    return undo["method"], undo["path"], {} if undo.get("body") is None else {"json": undo["body"]}
+
+
+def _fine(answer: "Answer | Exception") -> bool:
+    return isinstance(answer, Answer) and answer.ok
 
 
 def object_id(answer: Answer) -> str | None:

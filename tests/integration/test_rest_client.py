@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler
@@ -10,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from dtc_cli.clients import rest as rest_module
-from dtc_cli.clients.answer import TargetMisbehaves, TargetUnreachable
+from dtc_cli.clients.answer import Answer, TargetMisbehaves, TargetUnreachable
 from dtc_cli.clients.credentials import Credentials
 from dtc_cli.clients.recorder import Recorder
 from dtc_cli.clients.redaction import Redactor
@@ -206,3 +207,31 @@ def test_a_target_that_comes_back_is_used_again(port: PortMaker, monkeypatch: py
                 one.rest.get("/cities/{city}")
         down[0] = False
         assert one.rest.get("/cities/{city}").status == 200
+
+
+def test_independent_requests_go_together_and_are_recorded_in_order(port: PortMaker) -> None:
+    """The server answers none of the first six before all six are there."""
+    meeting = threading.Barrier(rest_module.AT_ONCE)
+    late: list[str] = []
+
+    def meet(request: BaseHTTPRequestHandler) -> None:
+        name = request.path.rpartition("/")[2]
+        if int(name) < rest_module.AT_ONCE:
+            meeting.wait(timeout=60)
+        if name == "7" and not late:
+            late.append(name)
+            answer(request, 429, {}, headers={"Retry-After": "3"})
+        elif name == "8":
+            request.close_connection = True
+        else:
+            answer(request, 200, {"name": name})
+
+    with port(meet) as one:
+        got = one.rest.together([("PATCH", f"/things/{number}", {"json": {}}) for number in range(10)])
+        assert [found.json()["name"] for found in got if isinstance(found, Answer)] == list("01234567") + [
+            "9"
+        ]
+        assert isinstance(got[8], TargetMisbehaves | TargetUnreachable)
+        assert one.waits == [3.0]
+        named = [str(event["url"]).rpartition("/")[2] for event in one.events()]
+        assert [name for name in named if name.isdigit()] == [*"01234567", "7", "8", "9"]

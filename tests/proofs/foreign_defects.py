@@ -23,12 +23,14 @@ from tests.support.defects_callers import CALLERS
 from tests.support.defects_history import PAST
 from tests.support.defects_lists import LISTS
 from tests.support.defects_objects import OBJECTS
+from tests.support.defects_reading import READING
+from tests.support.defects_reading_more import READING_MORE
 from tests.support.defects_sensors import SENSORS
 from tests.support.defects_simulations import SIMULATIONS
 from tests.support.forked import judged
 from tests.support.relay import relayed
 
-DEFECTS = (*FIRST, *LISTS, *OBJECTS, *SENSORS, *SIMULATIONS, *PAST, *CALLERS)
+DEFECTS = (*FIRST, *LISTS, *OBJECTS, *SENSORS, *SIMULATIONS, *PAST, *CALLERS, *READING, *READING_MORE)
 SHARED = 8
 """Defects that one twin is used for."""
 WORKERS = 1

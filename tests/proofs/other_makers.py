@@ -12,10 +12,11 @@ from dtc_cli.harness.forked import Judge
 from dtc_cli.harness.reference import running
 from tests.support import forked
 from tests.support.other_makers import MAKERS as FIRST
+from tests.support.other_makers_forms import FORM_MAKERS
 from tests.support.other_makers_more import MORE_MAKERS
 from tests.support.relay import relayed
 
-MAKERS = FIRST | MORE_MAKERS
+MAKERS = FIRST | MORE_MAKERS | FORM_MAKERS
 SEED = "5"
 ALARMS = ("failed", "error", "blocked")
 JUDGED = "phase:2,!DTC-P2-104"
