@@ -29,7 +29,7 @@ from dtc_cli.clients.tls import Handshake
 from dtc_cli.core.catalogue import load as catalogue
 from dtc_cli.core.model import Outcome
 from dtc_cli.core.records import NOT_BY_DOCUMENT, judge
-from dtc_cli.core.records.cases import Case, judge_answer, load_cases
+from dtc_cli.core.records.cases import Case, Want, judge_answer, load_cases
 from dtc_cli.harness import expect
 from dtc_cli.harness.background import Scene, Watch
 from dtc_cli.harness.outcomes import Blocked, NotApplicable, NotTested, Tolerated, Violation
@@ -72,6 +72,7 @@ __all__ = [
     "Tolerated",
     "Twin",
     "Violation",
+    "Want",
     "background",
     "catalogue",
     "expect",
