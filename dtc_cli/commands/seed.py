@@ -11,9 +11,10 @@ from dtc_cli.exit_codes import ExitCode
 
 HELP = """Write a little valid data into a target, for rules that nothing in its own data exercises.
 
-Four objects, and a sensor of each kind with one measurement of every standard parameter. The target file must
-allow the hazard write. All of it carries a run id and stays until `dtc clean` takes it back; measurements
-cannot be taken back by themselves.
+Four objects, a sensor of each kind with one measurement of every standard parameter, and a simulation, which
+is waited for. The target file must allow the hazard write. All of it stays until `dtc clean` takes it back;
+measurements and a simulation that has ended stay: nothing in the standard removes them. Aggregations have no
+operation that creates them.
 
 \b
 Examples:

@@ -19,6 +19,11 @@ class OwnRun:
         self.claimed = Level(self._plan.run["level"]["claimed"])
         self._requirements: dict[str, Requirement] = {entry.id: entry for entry in self._plan.requirements}
 
+    @property
+    def planned(self) -> frozenset[str]:
+        """The requirements that vectors of the plan judge."""
+        return frozenset(vector.requirement for vector in self._plan.vectors)
+
     def lines(self) -> tuple[MatrixLine, ...]:
         """What was judged so far."""
         return runfolder.read(self._folder).lines
@@ -71,8 +76,7 @@ class OwnRun:
 
     def without_vectors(self) -> Sequence[str]:
         """Compulsory requirements of the plan that no vector judges, or that the profile leaves out."""
-        tested = {vector.requirement for vector in self._plan.vectors}
-        return [name for name in self._requirements if self._counts(name) and name not in tested]
+        return [name for name in self._requirements if self._counts(name) and name not in self.planned]
 
     def _counts(self, requirement: str) -> bool:
         entry = self._requirements[requirement]

@@ -9,6 +9,7 @@ from typing import Any
 import msgspec
 
 from dtc_cli.clients.answer import TargetMisbehaves, TargetUnreachable
+from dtc_cli.clients.rest import quote
 from dtc_cli.core.model import Level
 from dtc_cli.core.target import Target
 from dtc_cli.errors import DtcError
@@ -17,7 +18,7 @@ from dtc_cli.harness.clock import rfc3339
 from dtc_cli.harness.journal import Journal
 from dtc_cli.harness.outcomes import Blocked
 from dtc_cli.harness.runner import Run
-from dtc_cli.harness.scratch import Scratch
+from dtc_cli.harness.scratch import Scratch, object_id
 from dtc_cli.harness.twin import Twin
 
 SENSORS: tuple[tuple[str, tuple[tuple[str, float, str], ...]], ...] = (
@@ -37,6 +38,9 @@ SENSORS: tuple[tuple[str, tuple[tuple[str, float, str], ...]], ...] = (
 )
 """A sensor of each kind, with one measurement of each standard parameter (P1 5.2)."""
 OBJECTS = ("Building", "Road", "Park", "Landmark")
+SIMULATED_S = 20.0
+"""So long the simulation is waited for: a record holds one with its results only once it has ended."""
+ENDS = ("completed", "failed", "cancelled")
 
 
 class Seeded(msgspec.Struct, frozen=True):
@@ -101,6 +105,7 @@ def _steps(twin: Twin, journal: Journal) -> Iterator[tuple[str, Callable[[], str
     now = twin.clock.now()
     for kind, readings in SENSORS:
         yield f"a {kind}", lambda kind=kind, readings=readings: _sensor(scratch, kind, readings, now)  # type: ignore[misc]
+    yield "a simulation", lambda: _simulation(twin, scratch, now)
 
 
 def _object(scratch: Scratch, kind: str) -> str:
@@ -133,3 +138,23 @@ def _sensor(scratch: Scratch, kind: str, readings: tuple[tuple[str, float, str],
     ]
     scratch.readings(created, measured)
     return f"sensor {created} with {len(measured)} measurements"
+
+
+def _simulation(twin: Twin, scratch: Scratch, now: datetime) -> str:
+    """A simulation of the next hour, waited for as long as it may take."""
+    span = {"start": rfc3339(now), "end": rfc3339(now + timedelta(hours=1))}
+    sent = {"type": "TrafficFlow", "parameters": {"timeRange": span, "weatherConditions": "clear"}}
+    answer = scratch.post_simulation(sent)
+    created = object_id(answer)
+    if created is None:
+        raise Blocked(
+            "DTC-P2-064", f"no simulation could be started (status {answer.status}: {answer.excerpt(120)})"
+        )
+    state, wait, end = "started", 0.1, twin.clock.now() + timedelta(seconds=SIMULATED_S)
+    while state not in ENDS and twin.clock.now() < end:
+        twin.clock.wait(wait)
+        wait = min(1.0, wait * 1.5)
+        look = twin.rest.get(f"/cities/{{city}}/simulations/{quote(created)}")
+        found = look.json() if look.is_json else None
+        state = str(found.get("status", state)) if isinstance(found, dict) else state
+    return f"simulation {created} {state}"

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from dtc_cli.clients import packets
-from dtc_cli.clients.answer import Answer, TargetUnreachable
+from dtc_cli.clients.answer import Answer, TargetMisbehaves, TargetUnreachable
 from dtc_cli.clients.credentials import NOBODY, Credential
 from dtc_cli.clients.mqtt import Arrived, MqttLink
 from dtc_cli.clients.rest import quote
@@ -68,6 +68,7 @@ __all__ = [
     "Received",
     "Scene",
     "StreamLink",
+    "TargetMisbehaves",
     "TargetUnreachable",
     "Tolerated",
     "Twin",

@@ -1,12 +1,13 @@
 """Failed and cancelled simulations: DTC-P2-073, -074."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 import pytest
 
 from dtc_cli.harness.suite import Answer, Blocked, NotApplicable, NotTested, Twin, expect, verifies
 from suites.phase2.support.replies import code_of, refused
-from suites.phase2.support_live import answered, body, eventually
+from suites.phase2.support_live import answered, body, eventually, once
 from suites.phase2.support_live_provoked import provoked, unfinished
 from suites.phase2.support_live_runs import Run, all_started, all_watched, at, look, watch
 
@@ -43,21 +44,37 @@ def test_results_of_a_run_that_did_not_fail(twin: Twin, failed: Run) -> None:
     expect.equal(wrong, [], "a completed run is answered as a failed one", clause="P2 9.2")
 
 
-@pytest.fixture(scope="module")
-def cancelled(twin: Twin) -> tuple[Run, Answer]:
-    """A run that was seen running and then cancelled, with the answer to that."""
+class Cancelled(NamedTuple):
+    """A run that was seen running and then cancelled."""
+
+    run: Run
+    answer: Answer
+    """The answer to the DELETE."""
+    over: datetime
+    """When the run would have been completed, as far as that is waited for."""
+
+
+@pytest.fixture
+def cancelled(twin: Twin) -> Cancelled:
+    """The run that is cancelled, once for all vectors, some of which come much later."""
+    return once(twin, "cancelled simulation", lambda: _cancel(twin))
+
+
+def _cancel(twin: Twin) -> Cancelled:
     run = unfinished(twin)
     if run is None:
         raise NotApplicable("no simulation stays unfinished long enough to be cancelled")
     answer = twin.rest.delete(at(str(run.id)))
     if look(twin, run) == "completed" and not answer.ok:
         raise NotApplicable("the simulation ended before it could be cancelled")
-    return run, answer
+    now = twin.clock.now()
+    over = min(run.until() or now, now + timedelta(seconds=3)) + timedelta(seconds=0.5)
+    return Cancelled(run, answer, over)
 
 
 @verifies("DTC-P2-074", hazard="write")
-def test_cancelling_stops_a_run(twin: Twin, cancelled: tuple[Run, Answer]) -> None:
-    run, answer = cancelled
+def test_cancelling_stops_a_run(twin: Twin, cancelled: Cancelled) -> None:
+    run, answer, _ = cancelled
     answered(twin, answer, {200, 202, 204}, clause=CLAUSE)
 
     def stopped() -> bool:
@@ -72,12 +89,11 @@ def test_cancelling_stops_a_run(twin: Twin, cancelled: tuple[Run, Answer]) -> No
     )
 
 
+@pytest.mark.late  # so that the time in which it might be completed has passed by then
 @verifies("DTC-P2-074", negative=True, hazard="write")
-def test_a_cancelled_run_does_not_complete(twin: Twin, cancelled: tuple[Run, Answer]) -> None:
-    run, _ = cancelled
-    now = twin.clock.now()
-    until = min(run.until() or now, now + timedelta(seconds=3)) + timedelta(seconds=0.5)
-    while look(twin, run) != "completed" and twin.clock.now() < until:
+def test_a_cancelled_run_does_not_complete(twin: Twin, cancelled: Cancelled) -> None:
+    run = cancelled.run
+    while look(twin, run) != "completed" and twin.clock.now() < cancelled.over:
         twin.clock.wait(0.25)
     expect.that(
         run.state != "completed" and "completed" not in run.states,

@@ -38,7 +38,7 @@ def test_seeded_data_exercises_the_rules_and_is_taken_back(dtc: Dtc, twin: Path,
     before = look(twin, tmp_path / "before")
     done = dtc("seed", twin, "--out", tmp_path, "--json")
     assert done.code == 0, done.out + done.err
-    assert (len(done.json["written"]), done.json["refused"]) == (9, [])
+    assert (len(done.json["written"]), done.json["refused"]) == (10, [])
     assert len(objects(twin, done.json["run"])) == 5  # four, and the one that sensors are attached to
     after = look(twin, tmp_path / "after", done.json["written"][-1].split()[1])
     assert [rule for rule in SEEDED if not after.get(rule, 0) > before.get(rule, 0)] == []

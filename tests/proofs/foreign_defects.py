@@ -24,13 +24,18 @@ from tests.support.defects_history import PAST
 from tests.support.defects_lists import LISTS
 from tests.support.defects_objects import OBJECTS
 from tests.support.defects_reading import READING
-from tests.support.defects_reading_more import READING_MORE
+from tests.support.defects_reading_callers import READING_CALLERS
+from tests.support.defects_reading_lists import READING_LISTS
+from tests.support.defects_reading_places import READING_PLACES
+from tests.support.defects_reading_sensors import READING_SENSORS
 from tests.support.defects_sensors import SENSORS
 from tests.support.defects_simulations import SIMULATIONS
 from tests.support.forked import judged
 from tests.support.relay import relayed
 
-DEFECTS = (*FIRST, *LISTS, *OBJECTS, *SENSORS, *SIMULATIONS, *PAST, *CALLERS, *READING, *READING_MORE)
+HERE = (*FIRST, *LISTS, *OBJECTS, *SENSORS, *SIMULATIONS, *PAST, *CALLERS)
+READ = (*READING, *READING_LISTS, *READING_SENSORS, *READING_PLACES, *READING_CALLERS)
+DEFECTS = (*HERE, *READ)
 SHARED = 8
 """Defects that one twin is used for."""
 WORKERS = 1
