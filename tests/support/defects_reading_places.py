@@ -1,4 +1,4 @@
-"""Defects read off the catalogue alone, before other lists and the suites were looked at: runs, places, past."""
+"""Defects read off the catalogue alone, before other lists and suites were looked at: runs, places, past."""
 
 import math
 import re
