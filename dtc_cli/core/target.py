@@ -8,15 +8,17 @@ import urllib.parse
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-import jsonschema
 import msgspec
 import yaml
-from jsonschema.exceptions import ValidationError
 
+from dtc_cli.core.schema_check import SchemaCheck
 from dtc_cli.errors import DtcError
 from dtc_cli.paths import SPEC
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 DEFAULT_TIMEOUT_S = 10.0
 DEFAULT_HAZARDS = ("read", "write")
@@ -220,8 +222,8 @@ def schema() -> dict[str, Any]:
 
 
 @cache
-def _validator() -> Any:
-    return jsonschema.Draft202012Validator(schema())
+def _validator() -> SchemaCheck:
+    return SchemaCheck(schema())
 
 
 def _not_yaml(problem: yaml.YAMLError, source: str) -> DtcError:
@@ -270,7 +272,7 @@ def _note_lines(node: Node | None, prefix: str, lines: dict[str, int], source: s
             _note_lines(item, f"{prefix}{index}.", lines, source)
 
 
-def _schema_error(problems: list[ValidationError], lines: Mapping[str, int], source: str) -> DtcError:
+def _schema_error(problems: "list[ValidationError]", lines: Mapping[str, int], source: str) -> DtcError:
     first = problems[0]
     path = ".".join(str(part) for part in first.absolute_path)
     what, hint, key = _explain(first, path)
@@ -289,7 +291,7 @@ def _schema_error(problems: list[ValidationError], lines: Mapping[str, int], sou
     )
 
 
-def _explain(error: ValidationError, path: str) -> tuple[str, str, str]:
+def _explain(error: "ValidationError", path: str) -> tuple[str, str, str]:
     """What is wrong, what to try, and the dotted key to point at."""
     section = path or "the top level"
     rules: dict[str, Any] = error.schema if isinstance(error.schema, dict) else {}
@@ -309,7 +311,7 @@ def _explain(error: ValidationError, path: str) -> tuple[str, str, str]:
     return f"{path or 'the file'} is not valid", _hint(error, path), path
 
 
-def _hint(error: ValidationError, path: str) -> str:
+def _hint(error: "ValidationError", path: str) -> str:
     if path.endswith("url") and "@" in str(error.instance):
         return "no user name or password in an address: keys belong below auth"
     if path == "city":
@@ -323,7 +325,7 @@ def _hint(error: ValidationError, path: str) -> str:
     return "see the comments that dtc init writes"
 
 
-def _why(error: ValidationError) -> str:
+def _why(error: "ValidationError") -> str:
     """The validator's sentence, but never the value of a key: it may be a secret."""
     # An address may hold a password, which is why it was refused.
     secret = bool({"auth", "key", "url", "base_url", "token_url"} & set(error.absolute_path))

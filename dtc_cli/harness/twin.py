@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from dtc_cli.clients.canary import Canary
 from dtc_cli.clients.credentials import Credential, Credentials
 from dtc_cli.clients.documents import Document, Documents
-from dtc_cli.clients.http2 import Http2
 from dtc_cli.clients.mqtt import Mqtt
 from dtc_cli.clients.raw import Raw
 from dtc_cli.clients.recorder import Recorder
@@ -42,6 +41,7 @@ from dtc_cli.harness.scratch import Scratch
 if TYPE_CHECKING:
     from hypothesis.strategies import SearchStrategy
 
+    from dtc_cli.clients.http2 import Http2
     from dtc_cli.load.port import Load
 
 T = TypeVar("T")
@@ -138,7 +138,7 @@ class Twin:
         return made
 
     @cached_property
-    def http2(self) -> Http2:
+    def http2(self) -> "Http2":
         """The HTTP/2 port to the API's door.
 
         Raises:
@@ -146,6 +146,8 @@ class Twin:
         """
         if "rest" not in self.doors:
             raise NotTested("the target file has no rest.base_url")
+        from dtc_cli.clients.http2 import Http2
+
         return Http2(self.doors["rest"], self.credentials, self._track("http2"), self.target.timeout_s)
 
     @cached_property

@@ -8,6 +8,7 @@ from typing import Any
 
 import yaml
 
+from dtc_cli.core.schema_check import SchemaCheck
 from dtc_cli.errors import DtcError
 from dtc_cli.migrate.trouble import plan_error
 from dtc_cli.paths import SPEC
@@ -83,11 +84,9 @@ def check(text: str, source: str, *, judged: bool = False) -> tuple[dict[str, An
 
 
 @cache
-def _validator() -> Any:
-    import jsonschema  # slow to load, and a reader child does not judge the plan again
-
+def _validator() -> SchemaCheck:
     schema = json.loads((SPEC / "schemas" / "migration-plan.schema.json").read_bytes())
-    return jsonschema.Draft202012Validator(schema)
+    return SchemaCheck(schema)
 
 
 def _note(node: yaml.nodes.Node | None, prefix: str, lines: dict[str, int], source: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from dtc_cli import paths
 from dtc_cli.core import catalogue
 from dtc_cli.core.canonical import canonical_json, sha256_hex
+from dtc_cli.core.schema_check import SchemaCheck
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
 from dtc_cli.signing import judgement as judging
@@ -208,7 +209,5 @@ def _schema_bytes(name: str) -> bytes:
 
 
 @cache
-def _validator() -> Any:
-    import jsonschema
-
-    return jsonschema.Draft202012Validator(catalogue.load().schema("statement"))
+def _validator() -> SchemaCheck:
+    return SchemaCheck(catalogue.load().schema("statement"))

@@ -10,6 +10,7 @@ import msgspec
 
 from dtc_cli.core import catalogue
 from dtc_cli.core.model import Level
+from dtc_cli.core.schema_check import SchemaCheck
 from dtc_cli.errors import DtcError
 from dtc_cli.signing import note, pinned, public_keys, statement, strict_json
 from dtc_cli.signing.identity import Identity
@@ -250,10 +251,8 @@ def _instant(text: str | None) -> datetime | None:
 
 
 @cache
-def _validator() -> Any:
-    import jsonschema
-
-    return jsonschema.Draft202012Validator(catalogue.load().schema("trust"))
+def _validator() -> SchemaCheck:
+    return SchemaCheck(catalogue.load().schema("trust"))
 
 
 def _broken(path: Path, why: str) -> DtcError:
