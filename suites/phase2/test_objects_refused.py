@@ -251,14 +251,20 @@ def described(geometry: Any) -> dict[str, Any]:
     return {"id": "vector", "type": "Building", "geometry": geometry, "properties": {}}
 
 
-def send(twin: Twin, victims: Victims, method: str, geometry: Any) -> tuple[Any, str]:
-    """Create an object with the geometry, or patch one to it; the answer and the id that it concerns."""
+def send(
+    twin: Twin, victims: Victims, method: str, geometry: Any, beside: Mapping[str, Any] | None = None
+) -> tuple[Any, str]:
+    """Create an object with the geometry, or patch one to it; the answer and the id that it concerns.
+
+    With `beside` a PATCH changes these properties as well.
+    """
     twin.need_hazard("write")
     if method == "POST":
         wanted = twin.scratch.new_id()
         return twin.scratch.post({**twin.scratch.shaped(geometry), "id": wanted}), wanted
     victim = victims.of(geometry)
-    return twin.rest.patch(f"{OBJECTS}/{quote(victim)}", json={"geometry": geometry}), victim
+    changed = {"geometry": geometry, **({"properties": beside} if beside else {})}
+    return twin.rest.patch(f"{OBJECTS}/{quote(victim)}", json=changed), victim
 
 
 def judge_refusal(
@@ -266,7 +272,9 @@ def judge_refusal(
 ) -> None:
     """The geometry is refused with the code, and the store is as it was."""
     before = read(twin, victims.of(geometry)).get("geometry") if method == "PATCH" else None
-    answer, concerned = send(twin, victims, method, geometry)
+    # What stands beside the geometry is sound: it must not be taken where the geometry is refused.
+    mark = twin.scratch.new_id()
+    answer, concerned = send(twin, victims, method, geometry, {"dtcBeside": mark})
     try:
         refused(answer, BAD_REQUEST, codes, clause=clause)
     except Violation:
@@ -279,12 +287,19 @@ def judge_refusal(
     if method == "POST":
         nothing_stored(twin, concerned)
         return
-    after = read(twin, concerned).get("geometry")
+    after = read(twin, concerned)
     expect.that(
-        not any(differences(before, after)),
+        not any(differences(before, after.get("geometry"))),
         "the refused PATCH changed the geometry",
         expected=before,
-        actual=after,
+        actual=after.get("geometry"),
+        clause=clause,
+    )
+    expect.that(
+        within(after, "properties", "dtcBeside") != mark,
+        "a PATCH that was refused for its geometry changed the properties",
+        expected=f"no dtcBeside of {mark}",
+        actual=within(after, "properties"),
         clause=clause,
     )
 

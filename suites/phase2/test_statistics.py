@@ -133,6 +133,8 @@ def change(twin: Twin) -> Change:
         kind: [twin.scratch.object(twin.scratch.body(kind))[0] for _ in range(n)]
         for kind, n in CREATED.items()
     }
+    # Looked at in between: a cache that only a create empties is seen by what was deleted after it.
+    statistics(twin)
     for kind, number_ in DELETED.items():
         for created in made[kind][:number_]:
             answer = twin.rest.delete(f"{OBJECTS}/{quote(created)}")
