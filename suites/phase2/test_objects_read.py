@@ -111,6 +111,25 @@ def test_reading_one_object(twin: Twin, kind: str) -> None:
 
 
 @verifies("DTC-P2-021", hazard="write")
+def test_empty_properties_are_shown(twin: Twin) -> None:
+    """Properties may be empty, and an object has them all the same (DTC-P1-028)."""
+    twin.need_hazard("write")
+    answer = twin.scratch.post({**twin.scratch.body(), "id": twin.scratch.new_id(), "properties": {}})
+    body = answer.json() if answer.ok and answer.is_json else None
+    created = body.get("id") if isinstance(body, dict) else None
+    if not isinstance(created, str):
+        raise NotApplicable(f"the target takes no object with empty properties (status {answer.status})")
+    shown = read(twin, created)
+    expect.that(
+        isinstance(shown.get("properties"), Mapping),
+        "an object whose properties are empty has none",
+        expected="properties of {}",
+        actual=shown,
+        clause="P1 5.1",
+    )
+
+
+@verifies("DTC-P2-021", hazard="write")
 @pytest.mark.parametrize("name", ["created", "lastUpdated"])
 def test_known_metadata_is_told(twin: Twin, name: str) -> None:
     """The target knows when it made the object: it told so on creation, and must be able to advance it."""

@@ -22,6 +22,8 @@ SIBLINGS: dict[str, dict[str, Any]] = {
     "several": {"energyClass": "C", "heated": False},
     "removal": {"owner": None},
     "nothing": {},
+    "nothing-inside": {"floors": {}},
+    "nothing-deep-inside": {"floors": {"plan": {}}},
 }
 
 

@@ -353,7 +353,7 @@ def _patched_away(request: Request, reply: Reply, body: Any) -> Any:
 
 def _only_beyond(axis: int, *, least: bool) -> Callable[[Fields], bool]:
     """Whether a geometry leaves the bundled city on this side."""
-    west, south, east, north = 128.74, 34.98, 129.31, 35.39
+    west, south, east, north = 128.925, 35.05, 129.225, 35.31
     edge = ((west, south) if least else (east, north))[axis]
 
     def beyond(body: Fields) -> bool:

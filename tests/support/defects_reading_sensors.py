@@ -111,7 +111,7 @@ def _unattached(status: int) -> Any:
 
 def _far_east_or_west(body: Any) -> bool:
     place = (body.get("location") or {}).get("coordinates") or [0, 0]
-    return bool(34.98 <= place[1] <= 35.39)
+    return bool(35.05 <= place[1] <= 35.31)
 
 
 def _other_status(given: dict[str, str]) -> None:
