@@ -1,7 +1,7 @@
 """`dtc load`: how much a target serves, how fast, and whether the answers stay true."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -122,14 +122,14 @@ def run_load(
     json: Json = False,
 ) -> None:
     """See RUN_HELP."""
-    from dtc_cli.load import conduct, page
+    from dtc_cli.load import conduct, page, stopkey
 
     wish = conduct.Wish(
         profile=profile, rate=rate, duration_s=duration, warmup_s=warmup, mix=mix, scale=scale,
         workers=workers, lanes=connections, timeout_s=timeout, seed=seed,
     )  # fmt: skip
-    with _ready(target, wish, out, yes_load, reference=reference) as ready:
-        made = conduct.run(ready, _teller())
+    with _ready(target, wish, out, yes_load, reference=reference) as ready, stopkey.watched() as pressed:
+        made = conduct.run(ready, _teller(pressed))
         (ready.folder / "load.html").write_bytes(page.render(made))
     _show(made, ready.folder, json=json)
 
@@ -194,21 +194,25 @@ def steps(
     """See STEPS_HELP."""
     import msgspec
 
-    from dtc_cli.load import conduct
+    from dtc_cli.load import conduct, steps_page
     from dtc_cli.load.search import knee
 
     wish = conduct.Wish(profile=profile, rate=rate, workers=workers, lanes=connections, seed=seed)
     with _ready(target, wish, out, yes_load, reference=reference) as ready:
         made = conduct.grow(ready, tuple(factor or (1.0, 2.0, 4.0)), _tell_try)
-    last = knee(made)
+    last, scaled = knee(made), _scaled_words(ready.terms.objectives)
+    kept = {"steps": msgspec.to_builtins(made), "knee": last.rate if last else None, "scaled": scaled}
+    (ready.folder / "steps.json").write_bytes(
+        msgspec.json.format(msgspec.json.encode(kept), indent=1) + b"\n"
+    )
+    (ready.folder / "steps.html").write_bytes(steps_page.render(ready.target.name, made, last, scaled))
     if json:
-        scaled = _scaled_words(ready.terms.objectives)
-        console.emit_json(
-            {"steps": msgspec.to_builtins(made), "knee": last.rate if last else None, "scaled": scaled}
-        )
-    elif last is not None:
-        console.out(f"answers grow with the requests up to {last.rate:g} requests/s")
-        console.out(_scaled_words(ready.terms.objectives))
+        console.emit_json({**kept, "run": str(ready.folder)})
+    else:
+        if last is not None:
+            console.out(f"answers grow with the requests up to {last.rate:g} requests/s")
+        console.out(scaled)
+        console.out(f"kept in {ready.folder}")
     outcomes = {one.outcome for one in made}
     if outcomes - {"passed"}:
         raise typer.Exit(int(ExitCode.NOT_CONFORMANT if "failed" in outcomes else ExitCode.INCOMPLETE))
@@ -280,9 +284,13 @@ def need_extra() -> None:
         ) from problem
 
 
-def _teller() -> Any:
+def _teller(pressed: "Callable[[], bool] | None") -> Any:
     """A line for each second; on a terminal the picture of the last seconds, drawn anew in its place."""
     from dtc_cli.load.live import Picture, line
+    from dtc_cli.load.stopkey import KEY, SAID
+
+    if pressed is not None:
+        console.status(f"  {KEY} ends the load; what was measured until then is kept")
 
     picture = Picture() if console.colour_wanted(sys.stderr) else None
 
@@ -292,7 +300,7 @@ def _teller() -> Any:
         else:
             sys.stderr.write(picture.drawn(instant))
             sys.stderr.flush()
-        return ""
+        return SAID if pressed is not None and pressed() else ""
 
     return tell
 

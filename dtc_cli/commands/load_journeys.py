@@ -54,6 +54,7 @@ def journeys(
     import msgspec
 
     from dtc_cli.load import journeys as travelling
+    from dtc_cli.load.papers import Papers
 
     chosen = travelling.mix(mix)
     plan = travelling.Plan(
@@ -64,7 +65,7 @@ def journeys(
         brief = travelling.Brief(
             prefix=travelling.prefix(here.target),
             headers=here.port.site().headers,
-            ca=str(here.target.ca) if here.target.ca else None,
+            papers=Papers.of(here.target.rest_tls),
             mix=chosen,
             places=here.city.places,
             sensors=own or [name for name, _ in here.city.sensors],

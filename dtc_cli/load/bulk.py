@@ -5,7 +5,6 @@ instant, and its latency counts from there.
 """
 
 import asyncio
-import ssl
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
@@ -75,7 +74,7 @@ class _Sender:
         self._tell = tell
         self._next = 0
         self._done = 0
-        self._tls = ssl.create_default_context(cafile=address.ca) if address.tls else None
+        self._tls = address.papers.context() if address.tls else None
         self._results: list[Exchange | None] = [None] * len(wires)
         self._begun = 0.0
 

@@ -16,6 +16,7 @@ from dtc_cli.core.target import Target
 from dtc_cli.errors import DtcError
 from dtc_cli.load import fleet, objectives, result, scenario, search, truth
 from dtc_cli.load.outcome import Instant, Outcome
+from dtc_cli.load.papers import Papers
 from dtc_cli.load.result import Result, Terms
 from dtc_cli.load.schedule import Schedule, Step
 from dtc_cli.load.survey import answering, explored
@@ -124,7 +125,8 @@ def aim(target: Target) -> fleet.Address:
     """Where the requests go."""
     parts = urllib.parse.urlsplit(target.base_url or "")
     tls = parts.scheme == "https"
-    return fleet.Address(parts.hostname or "", parts.port or (443 if tls else 80), tls, target.ca)
+    port = parts.port or (443 if tls else 80)
+    return fleet.Address(parts.hostname or "", port, tls, Papers.of(target.rest_tls))
 
 
 def requests(

@@ -13,6 +13,7 @@ from dtc_cli.load.children import Children
 from dtc_cli.load.health import Host
 from dtc_cli.load.holder import LOGIN_S, Held, Post
 from dtc_cli.load.limits import Limits
+from dtc_cli.load.papers import Papers
 
 BROADCAST_S = 15.0
 """How long a broadcast may take to reach everybody; P3 3.1.3 gives a delivery 5 s, the rest is ours."""
@@ -152,7 +153,7 @@ def _posts(doors: Sequence[Entrance], limits: Limits, rate: float, keep_alive_s:
             one.door.host,
             one.door.port,
             one.door.secure,
-            str(one.door.tls_files.ca) if one.door.tls_files.ca else None,
+            Papers.of(one.door.tls_files),
             limits.sources,
             share,
             max(0.1, rate / each),

@@ -4,7 +4,6 @@ import os
 import queue
 import time
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -13,6 +12,7 @@ from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
 from dtc_cli.load.children import Children
 from dtc_cli.load.outcome import Book, Instant, Outcome
+from dtc_cli.load.papers import Papers
 from dtc_cli.load.schedule import Schedule
 from dtc_cli.load.traffic import Traffic
 from dtc_cli.load.worker import Order, Second
@@ -29,7 +29,7 @@ class Address(msgspec.Struct, frozen=True):
     host: str
     port: int
     tls: bool = False
-    ca: Path | None = None
+    papers: Papers = Papers()
 
 
 def default_workers() -> int:
@@ -68,7 +68,7 @@ def run(
             address.host,
             address.port,
             address.tls,
-            str(address.ca) if address.ca else None,
+            address.papers,
             schedule,
             traffic,
             number,

@@ -8,7 +8,6 @@ import asyncio
 import gc
 import os
 import resource
-import ssl
 import struct
 import sys
 import time
@@ -20,6 +19,7 @@ import msgspec
 
 from dtc_cli.clients import frames, packets
 from dtc_cli.clients.packets import MalformedPacketError, PacketReader
+from dtc_cli.load.papers import Papers
 from dtc_cli.load.worker import frame, read_frame
 
 LOGIN_S = 30.0
@@ -36,7 +36,7 @@ class Post(msgspec.Struct, frozen=True):
     host: str
     port: int
     tls: bool
-    ca: str | None
+    papers: Papers
     sources: tuple[str, ...]
     """Local addresses, used in turn; empty for the system's choice."""
     count: int
@@ -88,7 +88,7 @@ class _Crowd:
         self.last_heard = 0.0
         self.mark = b""
         """Bytes by which a broadcast is known; none are looked for while it is empty."""
-        self.tls = ssl.create_default_context(cafile=post.ca) if post.tls else None
+        self.tls = post.papers.context() if post.tls else None
 
     def look_for(self, mark: bytes) -> None:
         """From now on messages with this mark count."""

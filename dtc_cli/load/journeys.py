@@ -18,6 +18,7 @@ from dtc_cli.core.target import Target
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
 from dtc_cli.load.health import Host
+from dtc_cli.load.papers import Papers
 from dtc_cli.load.traffic import Traffic
 
 MIX: Mapping[str, int] = {"dashboard": 5, "gis": 3, "gateway": 4, "planner": 1}
@@ -33,7 +34,7 @@ class Brief(msgspec.Struct, frozen=True, kw_only=True):
 
     prefix: str
     headers: Mapping[str, str]
-    ca: str | None
+    papers: Papers
     mix: Mapping[str, int]
     places: Sequence[tuple[str, float, float]]
     sensors: Sequence[str]

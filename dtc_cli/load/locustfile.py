@@ -24,8 +24,12 @@ HALF_BOX = 0.001
 
 
 def tls() -> ssl.SSLContext:
-    """Certificates are checked, by the authority of the target file where it names one."""
-    return ssl.create_default_context(cafile=BRIEF["ca"])
+    """Certificates are checked, by the authority of the target file where it names one; ours is shown."""
+    papers = BRIEF["papers"]
+    context = ssl.create_default_context(cafile=papers["ca"])
+    if papers["cert"] and papers["key"]:
+        context.load_cert_chain(papers["cert"], papers["key"])
+    return context
 
 
 class _User(FastHttpUser):

@@ -47,6 +47,7 @@ def explored(target: Target, credentials: Credentials, recorder: Recorder, *, mi
         recorder=recorder,
         timeout_s=target.timeout_s,
         ca=target.ca,
+        certificate=target.rest_tls,
     )
     try:
         return scenario.explore(rest, mix=mix)

@@ -17,6 +17,7 @@ import msgspec
 
 from dtc_cli.load.dispatcher import Dispatcher, Tally
 from dtc_cli.load.lanes import Pool, Sample
+from dtc_cli.load.papers import Papers
 from dtc_cli.load.schedule import Schedule
 from dtc_cli.load.traffic import Traffic
 
@@ -30,7 +31,7 @@ class Order(msgspec.Struct, frozen=True):
     host: str
     port: int
     tls: bool
-    ca: str | None
+    papers: Papers
     schedule: Schedule
     traffic: Traffic
     worker: int
@@ -91,7 +92,7 @@ def main() -> None:
 
 
 def _context(order: Order) -> ssl.SSLContext | None:
-    return ssl.create_default_context(cafile=order.ca) if order.tls else None
+    return order.papers.context() if order.tls else None
 
 
 async def _work(order: Order, source: BinaryIO) -> None:

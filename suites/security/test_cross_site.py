@@ -8,7 +8,9 @@ import pytest
 
 from dtc_cli.harness.suite import NOBODY, Credential, Twin, expect, quote, verifies
 from suites.phase2.support.lists import OBJECTS
+from suites.phase2.support.operations import Operations
 from suites.phase2.support.queries import stored
+from suites.phase3.support import readings
 from suites.security.support.secret import CLAUSE, Secret
 
 EVIL = "https://evil.example"
@@ -26,7 +28,12 @@ FORMS = {
     "text-with-charset": "text/plain; charset=utf-8",
     "urlencoded": "application/x-www-form-urlencoded",
     "multipart": "multipart/form-data; boundary=dtc",
+    "text-that-says-json": "text/plain; application/json",
+    "text-with-a-parameter": "text/plain; charset=application/json",
+    "upper-case": "TEXT/PLAIN",
 }
+ELSEWHERE = ("register-sensor", "post-sensor-data", "start-simulation")
+"""Operations that write, besides those on objects."""
 
 
 @verifies("DTC-SEC-013", hazard="security")
@@ -40,10 +47,14 @@ def test_a_change_with_a_key(twin: Twin) -> None:
 
 @verifies("DTC-SEC-013", negative=True, hazard="security")
 @pytest.mark.parametrize("method", ["POST", "PATCH", "DELETE"])
-@pytest.mark.parametrize("cookie", ["own", "made-up"])
+@pytest.mark.parametrize("cookie", ["own", "made-up", "key"])
 def test_a_cookie_alone_changes_nothing(twin: Twin, secret: Secret, method: str, cookie: str) -> None:
+    """One that the target gave, one that nobody gave, and the key itself: a browser sends each by itself."""
     given = twin.rest.get("/cities/{city}").headers.get("set-cookie", "") if cookie == "own" else ""
     pair = given.partition(";")[0] or "session=admin; token=admin"
+    if cookie == "key":
+        key = next(iter(twin.credentials.role("admin").headers.values()))
+        pair = "; ".join(f"{name}={key}" for name in ("X-API-Key", "api_key", "apiKey", "token", "session"))
     browser = Credential("cookie", {"Cookie": pair, "Origin": EVIL, "Referer": f"{EVIL}/"})
     if method == "POST":
         body = {**twin.scratch.body(), "id": twin.scratch.new_id()}
@@ -77,7 +88,7 @@ def test_an_answer_without_an_origin(twin: Twin) -> None:
 
 @verifies("DTC-SEC-014", negative=True, hazard="security")
 @pytest.mark.parametrize("name", ORIGINS)
-@pytest.mark.parametrize("how", ["simple", "preflight", "refused"])
+@pytest.mark.parametrize("how", ["simple", "preflight", "refused", "list", "missing", "sensors", "search"])
 def test_a_foreign_origin(twin: Twin, name: str, how: str) -> None:
     host = twin.rest.origin.partition("://")[2].partition(":")[0]
     origin = ORIGINS[name].format(own=twin.rest.origin.rpartition(":")[0] or EVIL, host=host)
@@ -85,8 +96,13 @@ def test_a_foreign_origin(twin: Twin, name: str, how: str) -> None:
     if how == "preflight":
         headers |= {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "x-api-key"}
         answer = twin.rest.request("OPTIONS", "/cities/{city}", headers=headers, as_=NOBODY)
+    elif how == "search":
+        here = {"location": twin.scratch.geometry("Point"), "radius": 10}
+        answer = twin.rest.post("/cities/{city}/spatial/nearby", json=here, headers=headers)
     else:
-        answer = twin.rest.get("/cities/{city}", headers=headers, as_=NOBODY if how == "refused" else None)
+        paths = {"list": OBJECTS, "missing": f"{OBJECTS}/dtc-no-such-id", "sensors": "/cities/{city}/sensors"}
+        path = paths.get(how, "/cities/{city}")
+        answer = twin.rest.get(path, headers=headers, as_=NOBODY if how == "refused" else None)
     _judge_cors(answer.headers, origin)
 
 
@@ -126,6 +142,29 @@ def test_a_form_changes_nothing(twin: Twin, secret: Secret, name: str) -> None:
         clause=CLAUSE,
     )
     secret.judge_kept("a change sent as a form")
+
+
+@verifies("DTC-SEC-015", negative=True, hazard="security")
+@pytest.mark.parametrize("operation", ELSEWHERE)
+@pytest.mark.parametrize("name", ["text", "urlencoded", "multipart", "text-that-says-json"])
+def test_a_form_writes_nothing_elsewhere(
+    twin: Twin, operations: Operations, operation: str, name: str
+) -> None:
+    ids = {"sensorId": readings.sensor(twin, "live")} if operation == "post-sensor-data" else {}
+    answer = operations.send(
+        operation,
+        ids=ids,
+        content=_content(name, operations.body(operation)),
+        headers={"Content-Type": FORMS[name]},
+    )
+    operations.need_routed(operation, answer)
+    expect.that(
+        not answer.ok,
+        f"{operation} sent as {FORMS[name].partition(';')[0]} is taken; any site can send it (CWE-352)",
+        expected="415 or 400",
+        actual=f"status {answer.status}",
+        clause=CLAUSE,
+    )
 
 
 def _judge_cors(headers: Mapping[str, str], origin: str) -> None:

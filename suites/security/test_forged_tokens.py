@@ -8,13 +8,17 @@ from typing import Any
 
 import pytest
 
-from dtc_cli.harness.suite import NotTested, Twin, expect, verifies
+from dtc_cli.harness.suite import NotApplicable, NotTested, Twin, expect, verifies
 from suites.phase2.support.tokens import Tokens
+from suites.security.support.public_keys import forms, published
 from suites.security.support.secret import CLAUSE, Secret
 
 FAR = 4102444800
 """2100-01-01T00:00:00Z, as a NumericDate."""
 WEAK_SECRETS = ("secret", "changeme", "password", "your-256-bit-secret", "jwt-secret", "")
+FETCH_S = 2.0
+LONGEST_LIFE_S, GRACE_S = 60.0, 60.0
+"""Seconds: of a token whose end is awaited, and what a check may allow for clocks that differ."""
 CLAIMS = {"sub": "admin", "exp": FAR, "iat": 1735689600, "scope": "read write admin", "role": "admin"}
 
 
@@ -102,6 +106,81 @@ def test_a_damaged_signature(twin: Twin, tokens: Tokens, secret: Secret, how: st
         "swapped-parts": f"{claims}.{head}.{signature}",
     }
     _judge(twin, tokens, secret, texts[how], f"a token with a damaged signature ({how})")
+
+
+@verifies("DTC-SEC-002", negative=True, hazard="security")
+@pytest.mark.parametrize("algorithm", ["ES256", "ES384", "ES512", "RS256", "PS256", "EdDSA"])
+@pytest.mark.parametrize("octet", [0, 1], ids=["zeros", "ones"])
+def test_a_signature_of_nothing(
+    twin: Twin, tokens: Tokens, secret: Secret, algorithm: str, octet: int
+) -> None:
+    """Numbers that a careless check takes for a signature of anything (CVE-2022-21449)."""
+    size = {"ES256": 64, "ES384": 96, "ES512": 132, "EdDSA": 64}.get(algorithm, 256)
+    raw = bytes(size) if not octet else bytes(size - 1) + b"\x01"
+    signature = base64.urlsafe_b64encode(raw).decode().rstrip("=")
+    header = {**_header(tokens), "alg": algorithm}
+    text = f"{_part(header)}.{_part(_claims(tokens))}.{signature}"
+    _judge(twin, tokens, secret, text, f"a token of {algorithm} with an empty number for a signature")
+
+
+@verifies("DTC-SEC-002", negative=True, hazard="security")
+@pytest.mark.parametrize("form", range(6), ids=["pem", "pem-bare", "der", "pkcs1", "jwk", "jwk-compact"])
+def test_a_public_key_is_no_shared_secret(twin: Twin, tokens: Tokens, secret: Secret, form: int) -> None:
+    """Signed with what anybody can read, under the algorithm for which it would be the secret."""
+    keys = published(twin)
+    if not keys:
+        raise NotApplicable("the target publishes no keys")
+    for key in keys:
+        found = list(forms(key))
+        if form < len(found):
+            header = {**_header(tokens), **({"kid": key["kid"]} if "kid" in key else {})}
+            text = _signed(header, _claims(tokens), found[form])
+            _judge(twin, tokens, secret, text, "a token signed with the public key as a secret (CWE-347)")
+
+
+@verifies("DTC-SEC-002", negative=True, hazard="security")
+@pytest.mark.parametrize("member", ["jku", "x5u"])
+def test_no_key_is_fetched_from_where_a_token_says(
+    twin: Twin, tokens: Tokens, secret: Secret, member: str
+) -> None:
+    mark = f"/dtc-{twin.run_id[-12:]}-{member}"
+    header = {**_header(tokens), "alg": "RS256", member: twin.canary.url + mark}
+    signature = base64.urlsafe_b64encode(bytes(256)).decode().rstrip("=")
+    _judge(
+        twin,
+        tokens,
+        secret,
+        f"{_part(header)}.{_part(_claims(tokens))}.{signature}",
+        f"a token with {member}",
+    )
+    heard = twin.canary.heard((mark,), FETCH_S)
+    expect.that(
+        not heard,
+        "the target asks an address in a token for the key (CWE-347, CWE-918)",
+        expected="nobody comes to the listener of the run",
+        actual=heard[:2],
+        clause=CLAUSE,
+        hint="an attacker signs with a key of their own: trust the keys of the issuer alone",
+    )
+
+
+@verifies("DTC-SEC-002", negative=True, hazard="security")
+def test_a_token_ends(twin: Twin, tokens: Tokens, secret: Secret) -> None:
+    """A token whose life is short enough to wait for its end; a minute of grace is given for clocks."""
+    lifetime = tokens.lifetime_s()
+    if lifetime > LONGEST_LIFE_S:
+        raise NotApplicable(f"tokens live {lifetime:g} s: their end is not awaited")
+    old = tokens.bearer()
+    expect.that(twin.rest.get(secret.path, as_=old).ok, "a fresh token does not read", clause=CLAUSE)
+    twin.clock.wait(lifetime + GRACE_S)
+    answer = twin.rest.get(secret.path, as_=old)
+    expect.that(
+        not answer.ok,
+        "a token is accepted after its end (CWE-613)",
+        expected="401 with TOKEN_EXPIRED or UNAUTHORIZED",
+        actual=f"status {answer.status}, {GRACE_S:g} s after its {lifetime:g} s",
+        clause=CLAUSE,
+    )
 
 
 def _judge(twin: Twin, tokens: Tokens, secret: Secret, text: str, what: str) -> None:

@@ -38,6 +38,7 @@ OTHER_PATHS = {
     "history": "/cities/{{city}}/objects/{text}/history",
     "snapshot": "/cities/{{city}}/snapshots/{text}",
 }
+DELAYED = {name: OTHER_PATHS[name] for name in ("city", "sensor", "data", "history", "snapshot")}
 
 
 @verifies("DTC-SEC-009", hazard="security")
@@ -134,15 +135,38 @@ def test_no_file_of_the_server_is_read(twin: Twin, name: str) -> None:
 
 
 @verifies("DTC-SEC-009", negative=True, hazard="security")
-@pytest.mark.parametrize("place", ["id", "type", "properties.name"])
+@pytest.mark.parametrize("operator", ["$ne", "$nin", "$not"])
+def test_an_operator_in_the_name_of_a_filter(twin: Twin, operator: str) -> None:
+    """`type[$ne]=Building`: where it is carried out, exactly the objects of that type are missing."""
+    plain = items_of(twin.rest.get(OBJECTS, params={"limit": 50})) or ()
+    if not plain:
+        raise NotTested("the city shows no objects")
+    kind = plain[0].get("type")
+    answer = twin.rest.get(OBJECTS, params={f"type[{operator}]": str(kind), "limit": 50})
+    judge_harmless(answer, f"a filter named type[{operator}]", clause=CLAUSE)
+    found = (items_of(answer) or ()) if answer.ok else ()
+    expect.that(
+        not found or any(one.get("type") == kind for one in found),
+        f"type[{operator}] is carried out as an operator (CWE-943, API8:2023)",
+        expected="400, an unknown filter ignored, or no object",
+        actual=f"{len(found)} objects, none of them {kind}",
+        clause=CLAUSE,
+    )
+
+
+@verifies("DTC-SEC-009", negative=True, hazard="security")
+@pytest.mark.parametrize("place", ["id", "type", "properties.name", "sort", *DELAYED])
 @pytest.mark.parametrize("name", SLOW)
 def test_no_shift_in_time(twin: Twin, place: str, name: str) -> None:
     text = SLOW[name]
-    ask: Callable[[], Answer] = (
-        (lambda: twin.rest.get(f"{OBJECTS}/{quote(text)}"))
-        if place == "id"
-        else (lambda: twin.rest.get(OBJECTS, params={place: text, "limit": 1}))
-    )
+
+    def ask() -> Answer:
+        if place == "id":
+            return twin.rest.get(f"{OBJECTS}/{quote(text)}")
+        if place in DELAYED:
+            return twin.rest.get(DELAYED[place].format(text=quote(text)))
+        return twin.rest.get(OBJECTS, params={place: text, "limit": 1})
+
     _judge_time(twin, ask, lambda: twin.rest.get(OBJECTS, params={"limit": 1}), f"{place} with a delay")
 
 

@@ -6,6 +6,7 @@ import pytest
 
 from dtc_cli.harness.suite import NotApplicable, Twin, expect, quote, verifies
 from suites.phase2.support.lists import OBJECTS
+from suites.phase2.support.operations import Operations
 from suites.phase2.support.queries import stored
 from suites.phase2.support.values import within
 from suites.security.support.secret import CLAUSE
@@ -16,8 +17,20 @@ INSTANTS = {
     "updated": ("lastUpdated",),
     "metadata-created": ("metadata", "created"),
     "metadata-updated": ("metadata", "lastUpdated"),
+    "created-at": ("createdAt",),
+    "updated-at": ("updatedAt",),
+    "modified": ("lastModified",),
+    "metadata-created-at": ("metadata", "createdAt"),
+    "metadata-updated-at": ("metadata", "updatedAt"),
 }
 """Where an object may carry the instants that a server sets (P1 3.1, P2 4.3)."""
+AUTHORS = {
+    name if not inside else f"{inside}-{name}": (inside, name) if inside else (name,)
+    for inside in ("", "metadata")
+    for name in ("owner", "ownerId", "createdBy", "updatedBy", "modifiedBy", "tenant", "tenantId")
+}
+"""Where it may carry whose it is, or who wrote it."""
+INTRUDER = "dtc-intruder"
 
 
 @verifies("DTC-SEC-008", hazard="security")
@@ -56,6 +69,79 @@ def test_a_backdated_instant(twin: Twin, name: str, how: str) -> None:
         f"a client set {'.'.join(place)} (CWE-915, API3:2023)",
         expected="the server's own instant",
         actual=kept,
+        clause=CLAUSE,
+    )
+
+
+@verifies("DTC-SEC-008", negative=True, hazard="security")
+@pytest.mark.parametrize("name", AUTHORS)
+@pytest.mark.parametrize("how", ["created", "changed"])
+def test_a_false_author(twin: Twin, name: str, how: str) -> None:
+    """Judged where the server itself sets the member of an object that was sent without it."""
+    place = AUTHORS[name]
+    created, _ = twin.scratch.object()
+    if within(stored(twin, created), *place) is None:
+        raise NotApplicable(f"the server sets no {'.'.join(place)}")
+    sent: dict[str, Any] = {place[0]: INTRUDER} if len(place) == 1 else {place[0]: {place[1]: INTRUDER}}
+    if how == "created":
+        answer = twin.scratch.post({**twin.scratch.body(), **sent})
+        if not answer.ok or not answer.is_json:
+            return  # refused as a whole, which is right as well
+        created = str(answer.json().get("id"))
+    else:
+        twin.rest.patch(f"{OBJECTS}/{quote(created)}", json={**sent, "properties": {"name": "dtc test"}})
+    kept = within(stored(twin, created), *place)
+    expect.that(
+        kept != INTRUDER,
+        f"a client set {'.'.join(place)} (CWE-915, API3:2023)",
+        expected="the server's own",
+        actual=kept,
+        clause=CLAUSE,
+    )
+
+
+@verifies("DTC-SEC-008", negative=True, hazard="security")
+def test_a_client_brings_no_results(twin: Twin) -> None:
+    """A simulation is sent as if it had ended; what it finds is the server's to say."""
+    mark = {"dtcIntruder": 41}
+    body = {
+        "type": "CrowdDynamics",
+        "parameters": {"event": "dtc", "expectedAttendance": 10},
+        "status": "completed",
+        "progress": 100,
+        "results": mark,
+        "result": mark,
+    }
+    answer = twin.scratch.post_simulation(body)
+    told = answer.json() if answer.ok and answer.is_json else {}
+    name = told.get("id") or told.get("simulationId") if isinstance(told, dict) else None
+    later = twin.rest.get(f"/cities/{{city}}/simulations/{quote(name)}") if isinstance(name, str) else answer
+    for one in (answer, later):
+        kept = one.json() if one.ok and one.is_json else {}
+        shown = [kept.get(member) for member in ("results", "result")] if isinstance(kept, dict) else []
+        expect.that(
+            mark not in shown,
+            "a client set the results of a simulation (CWE-915, API3:2023)",
+            expected="results that the server found",
+            actual=mark,
+            clause=CLAUSE,
+        )
+
+
+@verifies("DTC-SEC-008", negative=True, hazard="security")
+def test_a_client_does_not_say_when_the_city_changed(twin: Twin) -> None:
+    """Sent beside a member that stays as it is; a last honest change brings the instant back."""
+    twin.need_hazard("write")
+    same = Operations(twin).body("patch-city")
+    twin.rest.patch("/cities/{city}", json={**same, "lastUpdated": PAST})
+    kept = twin.rest.get("/cities/{city}")
+    told = kept.json().get("lastUpdated") if kept.ok and kept.is_json else None
+    twin.rest.patch("/cities/{city}", json=same)
+    expect.that(
+        not str(told).startswith(PAST[:19]),
+        "a client set lastUpdated of the city (CWE-915, API3:2023)",
+        expected="the server's own instant",
+        actual=told,
         clause=CLAUSE,
     )
 

@@ -12,6 +12,12 @@ from suites.security.support.secret import CLAUSE
 
 EVASIONS: dict[str, dict[str, str]] = {
     "forwarded-for": {"X-Forwarded-For": "203.0.113.7"},
+    "from-inside": {"X-Forwarded-For": "127.0.0.1", "X-Real-IP": "127.0.0.1"},
+    "from-a-private-net": {"X-Forwarded-For": "10.0.0.7", "Forwarded": "for=10.0.0.7"},
+    "session": {"Cookie": "session=dtc-other"},
+    "token-beside": {"Authorization": "Bearer dtc-no-such-token"},
+    "request-id": {"X-Request-ID": "dtc-other", "X-Correlation-ID": "dtc-other"},
+    "uncached": {"Cache-Control": "no-cache", "Pragma": "no-cache"},
     "forwarded-for-list": {"X-Forwarded-For": "203.0.113.7, 203.0.113.8"},
     "forwarded": {"Forwarded": "for=203.0.113.7"},
     "real-ip": {"X-Real-IP": "203.0.113.7"},

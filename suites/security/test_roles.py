@@ -4,12 +4,13 @@ from typing import Any
 
 import pytest
 
-from dtc_cli.harness.suite import Blocked, NotApplicable, NotTested, Twin, expect, quote, verifies
+from dtc_cli.harness.suite import NotApplicable, Twin, expect, quote, verifies
 from suites.phase2.support.attempts import attempt
 from suites.phase2.support.lists import OBJECTS
 from suites.phase2.support.operations import NO_SUCH_ID, READS, WRITES, Operations
 from suites.phase3.support import readings
 from suites.security.support.secret import CLAUSE, Secret
+from suites.security.support.tenants import other_city
 
 WRITING = [row.id for row in WRITES]
 READING = [row.id for row in READS]
@@ -66,7 +67,7 @@ def test_a_header_gives_no_rights(twin: Twin, secret: Secret, claim: str) -> Non
 
 @verifies("DTC-SEC-006", hazard="security")
 def test_the_own_city(twin: Twin) -> None:
-    answer = twin.rest.get(f"/cities/{quote(_other(twin))}", as_="other_city")
+    answer = twin.rest.get(f"/cities/{quote(other_city(twin))}", as_="other_city")
     expect.that(
         answer.ok,
         "the key of another city does not read its own city",
@@ -79,7 +80,7 @@ def test_the_own_city(twin: Twin) -> None:
 @verifies("DTC-SEC-006", negative=True, hazard="security")
 @pytest.mark.parametrize("operation", READING)
 def test_another_city_is_not_read(twin: Twin, operations: Operations, operation: str) -> None:
-    _other(twin)
+    other_city(twin)
     answer = operations.send(operation, as_="other_city")
     operations.need_routed(operation, answer)
     expect.that(
@@ -94,7 +95,7 @@ def test_another_city_is_not_read(twin: Twin, operations: Operations, operation:
 @verifies("DTC-SEC-006", negative=True, hazard="security")
 @pytest.mark.parametrize("operation", WRITING)
 def test_another_city_is_not_changed(twin: Twin, operations: Operations, operation: str) -> None:
-    _other(twin)
+    other_city(twin)
     answer, undone = attempt(twin, operations, operation, twin.credentials.role("other_city"))
     operations.need_routed(operation, answer)
     expect.that(
@@ -111,7 +112,7 @@ def test_another_city_is_not_changed(twin: Twin, operations: Operations, operati
 @pytest.mark.parametrize("method", ["GET", "PATCH", "DELETE"])
 def test_an_id_guessed_under_the_own_city(twin: Twin, secret: Secret, method: str) -> None:
     """The path names the caller's own city, the id an object of another one."""
-    path = f"{OBJECTS.replace('{city}', quote(_other(twin)))}/{quote(secret.id)}"
+    path = f"{OBJECTS.replace('{city}', quote(other_city(twin)))}/{quote(secret.id)}"
     options: dict[str, Any] = {"json": {"properties": {"name": "dtc intruder"}}} if method == "PATCH" else {}
     answer = twin.rest.request(method, path, as_="other_city", **options)
     secret.judge_hidden(answer, f"{method} under the caller's own city with an id of another")
@@ -122,7 +123,7 @@ def test_an_id_guessed_under_the_own_city(twin: Twin, secret: Secret, method: st
 @pytest.mark.parametrize("method", ["GET", "POST"])
 def test_a_sensor_guessed_under_the_own_city(twin: Twin, method: str) -> None:
     """Data of a sensor of this city, read and written by the path of another."""
-    other, sensor = quote(_other(twin)), readings.sensor(twin, "live")
+    other, sensor = quote(other_city(twin)), readings.sensor(twin, "live")
     mine = readings.measurement(twin)
     readings.post(twin, sensor, mine)
     path = f"/cities/{other}/sensors/{quote(sensor)}/data"
@@ -141,16 +142,6 @@ def test_a_sensor_guessed_under_the_own_city(twin: Twin, method: str) -> None:
 @verifies("DTC-SEC-006", negative=True, hazard="security")
 @pytest.mark.parametrize("name", ["cityId", "city", "city_id", "tenant"])
 def test_a_city_in_the_query(twin: Twin, secret: Secret, name: str) -> None:
-    path = OBJECTS.replace("{city}", quote(_other(twin)))
+    path = OBJECTS.replace("{city}", quote(other_city(twin)))
     answer = twin.rest.get(path, params={name: twin.rest.city, "limit": 1000}, as_="other_city")
     secret.judge_hidden(answer, f"the query parameter {name}")
-
-
-def _other(twin: Twin) -> str:
-    """The other city, whose key works there."""
-    city = twin.target.other_city
-    if city is None or "other_city" not in twin.credentials.roles:
-        raise NotTested("the target file names no other_city with a key of its own")
-    if twin.rest.get(f"/cities/{quote(city)}", as_="other_city").status == 401:
-        raise Blocked("DTC-P2-086", "the key other_city is refused")
-    return city

@@ -17,6 +17,7 @@ import msgspec
 from dtc_cli.core import target as target_file
 from dtc_cli.load import fleet, journeys
 from dtc_cli.load.journeys import Brief, Plan
+from dtc_cli.load.papers import Papers
 from dtc_cli.load.schedule import Schedule
 from dtc_cli.load.traffic import Request, Route, Traffic, encode, mix
 from tests.support.load_server import serving
@@ -77,7 +78,7 @@ def by_locust(port: int, traffic: Traffic, rate: int, seconds: float) -> Figures
         file.write_text(TARGET.format(port=port), encoding="utf-8")
         target = target_file.load(file)
     brief = Brief(
-        prefix="", headers={}, ca=None, mix={"steady": 1}, places=(), sensors=(), own=(),
+        prefix="", headers={}, papers=Papers(), mix={"steady": 1}, places=(), sensors=(), own=(),
         steady=journeys.steady(traffic),
     )  # fmt: skip
     plan = Plan(users=rate, spawn_rate=rate, duration_s=seconds + 2)

@@ -2,12 +2,15 @@
 
 import base64
 import json
+import math
 import urllib.parse
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from dtc_cli.harness.suite import NOBODY, Answer, Blocked, Credential, NotApplicable, NotTested, Twin
 
+LONG_S = 86_400.0
 FORM = "application/x-www-form-urlencoded"
 
 
@@ -28,6 +31,8 @@ class Tokens:
     def __init__(self, twin: Twin) -> None:
         self._twin = twin
         self._token: str | None = None
+        self._lifetime_s = math.inf
+        self._until: datetime | None = None
 
     def form(self) -> dict[str, str]:
         """The form of a sound token request.
@@ -65,15 +70,24 @@ class Tokens:
         return self.credential(self.text())
 
     def text(self) -> str:
-        """A valid token."""
-        if self._token is None:
+        """A valid token: one that was got before, while half of its life is not over."""
+        if self._token is None or (self._until is not None and self._twin.clock.now() > self._until):
             answer = self.post(self.form())
             body = answer.json() if answer.ok and answer.is_json else None
             found = body.get("access_token") if isinstance(body, dict) else None
             if not isinstance(found, str) or not found:
                 raise Blocked("DTC-P2-090", f"the token endpoint gives no token (status {answer.status})")
             self._token = found
+            life = body.get("expires_in") if isinstance(body, dict) else None
+            if isinstance(life, int | float) and not isinstance(life, bool) and 0 < life < LONG_S:
+                self._lifetime_s = life
+                self._until = self._twin.clock.now() + timedelta(seconds=life / 2)
         return self._token
+
+    def lifetime_s(self) -> float:
+        """For how many seconds tokens are valid; infinite for days, and where nothing is told."""
+        self.text()
+        return self._lifetime_s
 
     def credential(self, text: str, name: str = "token") -> Credential:
         """A token as a credential; it is registered for redaction before it is sent (D-15)."""

@@ -32,6 +32,7 @@ SLOW = {
     "mssql": "x'; WAITFOR DELAY '0:0:7' -- ",
     "sqlite": "x' OR 1=LIKE('ABCDEFG',UPPER(HEX(RANDOMBLOB(400000000)))) -- ",
     "mongo": "'; sleep(7000); var x='",
+    "shell": "x; sleep 7; $(sleep 7) `sleep 7`",
 }
 DELAY_MAX_S = 5.0  # P4 8.3, as spec/limits.yaml has it
 SIGNS = re.compile(
