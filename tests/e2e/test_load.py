@@ -118,6 +118,9 @@ def test_search_and_steps(dtc: Dtc, target: Path, tmp_path: Path) -> None:
     assert found.code == (0 if found.json["highest"] else 1)
     steps = dtc("load", "steps", target, "--rate", "20", "--factor", "1", "--factor", "2", *common)
     assert [step["rate"] for step in steps.json["steps"]] == [20, 40]
+    drawn = (Path(steps.json["run"]) / "steps.html").read_text(encoding="utf-8")
+    assert (drawn.count("<svg"), "knee" in drawn) == (2, True)
+    assert json.loads((Path(steps.json["run"]) / "steps.json").read_bytes())["knee"] == steps.json["knee"]
 
 
 @pytest.mark.parametrize(
@@ -180,6 +183,38 @@ def test_ctrl_c_ends_the_load_and_its_workers(
     assert process.returncode == 130
     assert "Traceback" not in rest
     assert not [child for child in children if os.path.exists(f"/proc/{child}")]
+
+
+def test_a_key_ends_the_load_and_keeps_what_was_measured(
+    target: Path, environment: dict[str, str], tmp_path: Path
+) -> None:
+    """On a terminal; the key is pressed when the first second was told."""
+    primary, secondary = os.openpty()
+    # The terminal must be that of the program's own session: only whoever is in front may be asked for keys.
+    command = (
+        "import fcntl, os, sys, termios; os.setsid(); fcntl.ioctl(0, termios.TIOCSCTTY, 0); "
+        "os.execv(sys.executable, [sys.executable, '-m', 'dtc_cli', *sys.argv[1:]])"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", command, "load", "run", str(target), "--rate", "20", "--out", str(tmp_path)],
+        stdin=secondary,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    ) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline() + process.stderr.readline()
+        assert ("q ends the load" in said, "offered" in said) == (True, True)
+        os.write(primary, b"xq")
+        out, _ = process.communicate(timeout=60)
+    os.close(primary)
+    os.close(secondary)
+    assert process.returncode in (0, 6), out
+    (kept,) = tmp_path.rglob(result.RESULT)
+    made = json.loads(kept.read_bytes())
+    assert made["outcome"]["stopped"] == "stopped by the key q"
+    assert {verdict["outcome"] for verdict in made["verdicts"]} <= {"scaled", "inconclusive"}
 
 
 def worker_ids(parent: int) -> list[str]:

@@ -8,6 +8,9 @@ import yaml
 from dtc_cli.core.model import Level
 from dtc_cli.harness.reference import running
 from tests.e2e.conftest import Dtc, Result
+from tests.support.hole_door import Door
+from tests.support.holes import HOLES
+from tests.support.relay import relayed
 
 NOT_FROM_OUTSIDE = {"DTC-SEC-023", "DTC-SEC-024"}
 
@@ -47,6 +50,14 @@ def test_a_defect_is_blamed(dtc: Dtc, tmp_path: Path, fault: str, requirement: s
     with running(("--fault", fault), Level.PLATINUM) as target:
         done = dtc("test", target, "--select", requirement, "--out", tmp_path, "--json")
     assert (done.code, done.json["requirements"][requirement]["outcome"]) == (1, "failed")
+
+
+def test_a_hole_of_another_maker_is_blamed(dtc: Dtc, tmp_path: Path) -> None:
+    """The others are in `scripts/prove security-holes`."""
+    hole = next(one for one in HOLES if "null" in one.what and one.requirement == "DTC-SEC-014")
+    with running() as target, relayed(target, Door(hole, target), tmp_path) as file:
+        done = dtc("test", file, "--select", hole.requirement, "--out", tmp_path, "--json")
+    assert done.json["requirements"][hole.requirement]["outcome"] == "failed"
 
 
 def test_no_attack_without_consent(dtc: Dtc, tmp_path: Path) -> None:

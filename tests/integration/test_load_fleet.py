@@ -1,13 +1,18 @@
 """The load engine on real sockets, against servers that behave and servers that do not."""
 
+import ssl
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+from dtc_cli.core.target import TlsFiles
 from dtc_cli.errors import DtcError
-from dtc_cli.load import fleet, truth
+from dtc_cli.harness import authority
+from dtc_cli.load import bulk, fleet, truth
 from dtc_cli.load.lanes import Sample
 from dtc_cli.load.outcome import Instant, Outcome
+from dtc_cli.load.papers import Papers
 from dtc_cli.load.schedule import Schedule
 from dtc_cli.load.traffic import Request, Route, encode, mix
 from tests.support.load_server import serving
@@ -20,9 +25,15 @@ def port() -> Iterator[int]:
 
 
 def load(port: int, path: str, *, rate: float = 100, seconds: float = 1, **options: object) -> Outcome:
-    request = Request(0, encode("GET", path, f"127.0.0.1:{port}", {}), "{}")
+    return load_at(fleet.Address("127.0.0.1", port), path, rate=rate, seconds=seconds, **options)
+
+
+def load_at(
+    address: fleet.Address, path: str, *, rate: float, seconds: float = 1, **options: object
+) -> Outcome:
+    request = Request(0, encode("GET", path, f"{address.host}:{address.port}", {}), "{}")
     return fleet.run(
-        fleet.Address("127.0.0.1", port),
+        address,
         Schedule.constant(rate, seconds),
         mix([Route("only", 1.0, (request,))], 1),
         lanes=32,
@@ -41,6 +52,29 @@ def test_a_constant_latency_is_measured(port: int) -> None:
     assert len(made.samples) == 20
     assert {sample.status for sample in made.samples} == {200}
     assert sum(second.done for second in made.seconds) <= 200
+
+
+@pytest.mark.parametrize("shown", [True, False], ids=["shown", "missing"])
+def test_the_certificate_of_the_run_is_shown(tmp_path: Path, shown: bool) -> None:
+    """A server that lets in nobody without one (P3 8.2.3)."""
+    authority.make(tmp_path, clients=("operator",))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    # With TLS 1.3 a client learns of its refusal when it reads; with 1.2 while it connects.
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(tmp_path / "server.pem", tmp_path / "server.key")
+    context.load_verify_locations(tmp_path / "ca.pem")
+    context.verify_mode = ssl.CERT_REQUIRED
+    own = (tmp_path / "operator.pem", tmp_path / "operator.key") if shown else (None, None)
+    papers = Papers.of(TlsFiles(tmp_path / "ca.pem", *own))
+    with serving(context) as number:
+        address = fleet.Address("127.0.0.1", number, True, papers)
+        answers = bulk.send(address, [encode("GET", "/", f"127.0.0.1:{number}", {})])
+        assert [one.ok for one in answers] == [shown]
+        if not shown:
+            with pytest.raises(DtcError, match="no connection"):
+                load_at(address, "/", rate=20)
+        else:
+            assert load_at(address, "/", rate=20).errors == {}
 
 
 @pytest.mark.parametrize(

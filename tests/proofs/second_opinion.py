@@ -1,18 +1,21 @@
-"""What other tools say of the clean twin: sqlmap finds no injection, sslyze no weakness of TLS.
+"""What other tools say of the clean twin: sqlmap and wapiti find no hole, sslyze no weakness of TLS.
 
-usage: scripts/prove second-opinion
-Both come from the package index into an environment of their own; without them it is skipped, and says why.
-sqlmap tries an id in a path, filters of a list and a body; sslyze is asked for versions, suites, compression,
-renegotiation and the known attacks.
+usage: scripts/prove second-opinion [sqlmap] [wapiti] [sslyze]
+Each comes from the package index into an environment of its own; one that cannot be had is skipped, with the
+reason. sqlmap tries an id in a path, filters of a list and a body; wapiti all operations of the OpenAPI
+document, for injection, markup, files, commands, redirects, addresses; sslyze is asked for versions, suites,
+compression, renegotiation, the known attacks, and Mozilla's profiles.
 """
 
 import json
 import subprocess
 import sys
 import tempfile
+import urllib.request
 import venv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import yaml
@@ -20,34 +23,45 @@ import yaml
 from dtc_cli.core.model import Level
 from dtc_cli.harness.reference import running
 
-TOOLS = ("sqlmap", "sslyze")
 LONGEST_S = 900
 CLEAN = ("do not appear to be injectable", "does not seem to be injectable")
+MODULES = "sql,timesql,xss,permanentxss,exec,file,ssrf,redirect,crlf,xxe,methods,htaccess"
+OF_THE_CHAIN = ("certificate", "chain", "lifespan", "trust", "curves")
+"""Words of what Mozilla's profile says of a certificate for one run, and of curves stronger than it lists."""
 
 
-def main() -> int:
-    """Ask both; 0 when neither finds anything, or when they cannot be had."""
+def main(arguments: Sequence[str]) -> int:
+    """Ask the chosen tools, all without arguments; 0 when none finds anything, or none can be had."""
+    found = []
     with tempfile.TemporaryDirectory(prefix="dtc-second-") as name:
-        folder = Path(name)
-        venv.create(folder / "env", with_pip=True)
-        binaries = folder / "env" / "bin"
-        done = subprocess.run(
-            [binaries / "pip", "install", "-q", *TOOLS], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            say(f"skipped: {', '.join(TOOLS)} cannot be installed: {done.stderr.strip()[-200:]}")
-            return 0
-        with running() as target:
-            injectable = sqlmap(binaries, target, folder)
-        with running(level=Level.PLATINUM) as target:
-            weak = sslyze(binaries, target, folder)
-    return int(bool(injectable or weak))
+        for tool, package, level, ask in TOOLS:
+            if arguments and tool not in arguments:
+                continue
+            folder = Path(name) / tool
+            venv.create(folder, with_pip=True)
+            done = subprocess.run(
+                [folder / "bin" / "pip", "install", "-q", package],
+                capture_output=True,
+                text=True,
+                check=False,
+            )
+            if done.returncode:
+                say(f"{tool}: skipped, it cannot be installed: {done.stderr.strip()[-200:]}")
+                continue
+            with running(level=level) as target:
+                found += ask(folder / "bin", target, folder)
+    return int(bool(found))
+
+
+def key_of(target: dict[str, Any]) -> str:
+    """The key of raised allowance."""
+    return Path(target["auth"]["api_keys"]["load"].removeprefix("file:")).read_text(encoding="utf-8").strip()
 
 
 def sqlmap(binaries: Path, file: Path, folder: Path) -> list[str]:
     """What sqlmap can inject into."""
     target = yaml.safe_load(file.read_text(encoding="utf-8"))
-    key = Path(target["auth"]["api_keys"]["load"].removeprefix("file:")).read_text(encoding="utf-8").strip()
+    key = key_of(target)
     city = f"{target['rest']['base_url']}/cities/{target['city']}"
     nearby = json.dumps({"location": {"type": "Point", "coordinates": [129.06, 35.15]}, "radius": "10*"})
     asked: dict[str, Sequence[str]] = {
@@ -69,6 +83,37 @@ def sqlmap(binaries: Path, file: Path, folder: Path) -> list[str]:
         if not clean:
             found.append(name)
     return found
+
+
+def wapiti(binaries: Path, file: Path, folder: Path) -> list[str]:
+    """What wapiti finds in the operations of the OpenAPI document."""
+    target = yaml.safe_load(file.read_text(encoding="utf-8"))
+    base, key = target["rest"]["base_url"], key_of(target)
+    asked = urllib.request.Request(f"{base}/openapi.json", headers={"X-API-Key": key})  # noqa: S310 - http
+    with urllib.request.urlopen(asked, timeout=30) as answer:  # noqa: S310 - http
+        document = json.load(answer)
+    parts = urlsplit(base)
+    document["servers"] = [{"url": base}]
+    described, out = folder / "openapi.json", folder / "wapiti.json"
+    described.write_text(json.dumps(document), encoding="utf-8")
+    command: list[str | Path] = [
+        binaries / "wapiti", "-u", f"{parts.scheme}://{parts.netloc}/", "--swagger", described,
+        "-H", f"X-API-Key: {key}", "-m", MODULES, "-f", "json", "-o", out, "--scope", "domain",
+        "--flush-session", "--no-bugreport", "--max-scan-time", str(LONGEST_S // 2), "-v", "0",
+        "--store-session", folder / "session",
+    ]  # fmt: skip
+    done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_S, check=False)
+    if not out.is_file():
+        say(f"wapiti: no report: {(done.stderr or done.stdout).strip()[-400:]}")
+        return ["wapiti"]
+    told = json.loads(out.read_bytes())
+    holes = {name: rows for name, rows in told["vulnerabilities"].items() if rows}
+    pages = told.get("infos", {}).get("crawled_pages_nbr", "?")
+    for name, rows in holes.items():
+        first = " ".join(str(rows[0].get(member)) for member in ("method", "path", "info"))
+        say(f"wapiti: {name}, {len(rows)} times: {first}")
+    say(f"wapiti: {'nothing' if not holes else f'{len(holes)} kinds of holes'} in {pages} requests described")
+    return sorted(holes)
 
 
 def sslyze(binaries: Path, file: Path, folder: Path) -> list[str]:
@@ -96,7 +141,26 @@ def sslyze(binaries: Path, file: Path, folder: Path) -> list[str]:
         if (result[name]["result"] or {}).get(key):
             weak.append(name)
     say(f"sslyze: {', '.join(weak) or 'nothing weak'}")
+    for profile in ("modern", "intermediate"):
+        done = subprocess.run(
+            [binaries / "sslyze", f"--mozilla_config={profile}", place],
+            capture_output=True, text=True, timeout=LONGEST_S, check=False,
+        )  # fmt: skip
+        said = done.stdout.partition("COMPLIANCE AGAINST")[2]
+        issues = [line.strip(" *") for line in said.splitlines() if line.lstrip().startswith("* ")]
+        others = [line for line in issues if not any(word in line.lower() for word in OF_THE_CHAIN)]
+        say(f"sslyze, Mozilla {profile}: {'; '.join(issues) or 'compliant'}")
+        if profile == "modern":
+            weak += others
     return weak
+
+
+TOOLS: tuple[tuple[str, str, Level, Callable[[Path, Path, Path], list[str]]], ...] = (
+    ("sqlmap", "sqlmap", Level.SILVER, sqlmap),
+    ("wapiti", "wapiti3", Level.SILVER, wapiti),
+    ("sslyze", "sslyze", Level.PLATINUM, sslyze),
+)
+"""Name, package, what the twin is started for, and how it is asked."""
 
 
 def say(text: str) -> None:
@@ -105,4 +169,4 @@ def say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(sys.argv[1:]))

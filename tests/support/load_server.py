@@ -1,6 +1,7 @@
 """A small HTTP server for the load engine, with a behaviour per path."""
 
 import asyncio
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,10 +42,10 @@ class _Connection(asyncio.Protocol):
 
 
 @contextmanager
-def serving() -> Iterator[int]:
-    """Serve on a free port of 127.0.0.1 until the block ends; yields the port."""
+def serving(tls: ssl.SSLContext | None = None) -> Iterator[int]:
+    """Serve on a free port of 127.0.0.1 until the block ends, with TLS when asked to; yields the port."""
     loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(loop.create_server(_Connection, "127.0.0.1", 0))
+    server = loop.run_until_complete(loop.create_server(_Connection, "127.0.0.1", 0, ssl=tls))
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
