@@ -107,11 +107,28 @@ def test_a_body_that_exhausts_a_reader(twin: Twin, secret: Secret, kind: str) ->
 
 
 @verifies("DTC-SEC-010", negative=True, hazard="security")
-@pytest.mark.parametrize("place", ["change", "query", "header", "reading", "search"])
-def test_no_address_is_visited(twin: Twin, place: str) -> None:
+def test_no_address_is_visited(twin: Twin) -> None:
     """Addresses of a listener of the run, elsewhere than in what is created."""
-    mark = f"/dtc-{twin.run_id[-12:]}-{place}"
-    url = twin.canary.url + mark
+    marks = {
+        place: f"/dtc-{twin.run_id[-12:]}-{place}"
+        for place in ("change", "query", "header", "reading", "search")
+    }
+    for place, mark in marks.items():
+        _name(twin, place, twin.canary.url + mark)
+    heard = twin.canary.heard(tuple(marks.values()), CANARY_S)
+    visited = [place for place, mark in marks.items() if any(mark in line for line in heard)]
+    expect.that(
+        not heard,
+        f"the target visits an address that a request names ({', '.join(visited)}; CWE-918, API7:2023)",
+        expected="nobody comes to the listener of the run",
+        actual=heard[:3],
+        clause=CLAUSE,
+        hint="an attacker reaches what only the server may: allow named hosts alone, or fetch nothing",
+    )
+
+
+def _name(twin: Twin, place: str, url: str) -> None:
+    """Send a request that names an address there."""
     links = dict.fromkeys(LINKS, url)
     if place == "change":
         created, _ = twin.scratch.object()
@@ -126,15 +143,6 @@ def test_no_address_is_visited(twin: Twin, place: str) -> None:
     else:
         here = {"location": twin.scratch.geometry("Point"), "radius": 10}
         twin.rest.post("/cities/{city}/spatial/nearby", json={**here, **links})
-    heard = twin.canary.heard((mark,), CANARY_S)
-    expect.that(
-        not heard,
-        f"the target visits an address that a request names ({place}, CWE-918, API7:2023)",
-        expected="nobody comes to the listener of the run",
-        actual=heard[:3],
-        clause=CLAUSE,
-        hint="an attacker reaches what only the server may: allow named hosts alone, or fetch nothing",
-    )
 
 
 def _send(twin: Twin, place: str, text: str) -> Answer:
