@@ -3,7 +3,7 @@
 Where a run judges one target, collecting the suites costs less than judging; a self-test judges hundreds with
 a few vectors each. What a run writes is the same. `Judge` is this side, `python -m dtc_cli.harness.forked`
 the other: a line of JSON on its standard input, `{"folder", "target"}`, is a job, and a line comes back when
-it is done. The phases 1 and 2 only: a fork takes no threads with it, and watches of live doors are threads.
+it is done. Only suites without watches: a fork takes no threads with it, and watches of live doors are those.
 """
 
 import contextlib
@@ -25,13 +25,16 @@ PATIENCE_S = 60.0
 class Judge:
     """A process that judges runs, one at a time; a context that ends it.
 
+    Args:
+        parts: the folders below `suites` that it has ready.
+
     Raises:
         DtcError: `suite-crashed` when it cannot collect the suites.
     """
 
-    def __init__(self) -> None:
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "dtc_cli.harness.forked"],
+    def __init__(self, parts: tuple[str, ...] = PARTS) -> None:
+        self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and module
+            [sys.executable, "-m", "dtc_cli.harness.forked", *parts],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -128,7 +131,7 @@ def main() -> int:
 
     sys.path.insert(0, str(SUITES.parent))
     options = ["-c", str(SUITES / "pytest.ini"), "--rootdir", str(SUITES), "-p", "no:terminal", "-s"]
-    return int(pytest.main([*options, *(str(SUITES / part) for part in PARTS)], plugins=[Loop()]))
+    return int(pytest.main([*options, *(str(SUITES / part) for part in sys.argv[1:])], plugins=[Loop()]))
 
 
 if __name__ == "__main__":

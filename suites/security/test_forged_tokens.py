@@ -94,15 +94,19 @@ def test_changed_claims_under_the_old_signature(
 
 
 @verifies("DTC-SEC-002", negative=True, hazard="security")
-@pytest.mark.parametrize("how", ["no-signature", "cut", "flipped", "swapped-parts"])
+@pytest.mark.parametrize(
+    "how", ["no-signature", "cut", "flipped", "other-end", "other-half", "swapped-parts"]
+)
 def test_a_damaged_signature(twin: Twin, tokens: Tokens, secret: Secret, how: str) -> None:
     head, claims, signature = _parts(tokens)
     # Not the last character: its low bits may be padding, which a lenient decoder rightly ignores.
-    flipped = ("A" if signature[0] != "A" else "B") + signature[1:]
+    flipped, middle = _turned(signature[:1]) + signature[1:], len(signature) // 2
     texts = {
         "no-signature": f"{head}.{claims}.",
         "cut": f"{head}.{claims}.{signature[: len(signature) // 2]}",
         "flipped": f"{head}.{claims}.{flipped}",
+        "other-end": f"{head}.{claims}.{signature[:-6]}{_turned(signature[-6:])}",
+        "other-half": f"{head}.{claims}.{signature[:middle]}{_turned(signature[middle:])}",
         "swapped-parts": f"{claims}.{head}.{signature}",
     }
     _judge(twin, tokens, secret, texts[how], f"a token with a damaged signature ({how})")
@@ -218,6 +222,11 @@ def _signed(header: dict[str, Any], claims: dict[str, Any], key: bytes) -> str:
     signed = f"{_part(header)}.{_part(claims)}"
     digest = hmac.new(key, signed.encode(), hashlib.sha256).digest()
     return f"{signed}.{base64.urlsafe_b64encode(digest).decode().rstrip('=')}"
+
+
+def _turned(text: str) -> str:
+    """Other characters of base64url, none of them as before."""
+    return "".join("B" if one == "A" else "A" for one in text)
 
 
 def _part(value: dict[str, Any]) -> str:

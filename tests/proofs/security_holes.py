@@ -11,8 +11,10 @@ from pathlib import Path
 
 from dtc_cli import console
 from dtc_cli.core.model import Level
+from dtc_cli.harness.forked import Judge
 from dtc_cli.harness.reference import running
-from tests.proofs.other_makers import ALARMS, judged
+from tests.proofs.other_makers import ALARMS
+from tests.support.forked import judged
 from tests.support.hole_door import Door, Hole
 from tests.support.holes import HOLES
 from tests.support.honest_makers import MAKERS
@@ -25,18 +27,19 @@ DOORS = (
 """What is judged at the API, where the relay stands."""
 
 
-def outcomes(hole: Hole, select: str) -> dict[str, tuple[str, str]]:
+SHARED = 10
+"""Holes that one twin is used for."""
+
+
+def outcomes(judge: Judge, target: Path, hole: Hole, select: str) -> dict[str, tuple[str, str]]:
     """What the suites say of a twin with one hole: outcome and message by requirement."""
-    with tempfile.TemporaryDirectory(prefix="dtc-hole-") as name, running(level=Level.SILVER) as target:
+    with tempfile.TemporaryDirectory(prefix="dtc-hole-") as name:
         folder = Path(name)
         with relayed(target, Door(hole, target), folder) as file:
-            found = judged(file, folder / "runs", select)
-    return {
-        key: (row["outcome"], row.get("message") or "") for key, row in found.get("requirements", {}).items()
-    }
+            return judged(judge, file, folder / "runs", select, level=Level.PLATINUM)
 
 
-def holes(arguments: Sequence[str]) -> int:
+def holes(judge: Judge, arguments: Sequence[str]) -> int:
     """Judge the chosen holes; 0 when each is seen."""
     numbers = [
         number
@@ -44,35 +47,42 @@ def holes(arguments: Sequence[str]) -> int:
         if not arguments or str(number) in arguments or hole.requirement in arguments
     ]
     killed = 0
-    for number in numbers:
-        hole = HOLES[number]
-        outcome, why = outcomes(hole, hole.requirement).get(hole.requirement, ("absent", ""))
-        killed += outcome == "failed"
-        console.out(f"{number:3} {hole.requirement} {hole.what}: {outcome} {why[:160]}")
+    for first in range(0, len(numbers), SHARED):
+        with running() as target:
+            for number in numbers[first : first + SHARED]:
+                hole = HOLES[number]
+                found = outcomes(judge, target, hole, hole.requirement)
+                outcome, why = found.get(hole.requirement, ("absent", ""))
+                killed += outcome == "failed"
+                console.out(f"{number:3} {hole.requirement} {hole.what}: {outcome} {why[:160]}")
+                sys.stdout.flush()
     console.out(f"{killed} of {len(numbers)} holes blamed on the right requirement")
     return 0 if killed == len(numbers) else 1
 
 
-def makers(arguments: Sequence[str]) -> int:
+def makers(judge: Judge, arguments: Sequence[str]) -> int:
     """Judge the chosen honest twins; 0 when no alarm is raised."""
     raised = 0
     for name in arguments or MAKERS:
-        rows = outcomes(MAKERS[name], DOORS)
+        with running() as target:
+            rows = outcomes(judge, target, MAKERS[name], DOORS)
         alarms = {key: row for key, row in rows.items() if row[0] in ALARMS}
         raised += len(alarms)
         console.out(f"{name}: {len(rows)} requirements, {len(alarms)} alarms")
         for key, (outcome, why) in rows.items():
             if outcome != "passed":
-                console.out(f"  {key} {outcome}: {why[:200]}")
+                console.out(f"  {key} {outcome}: {why[:240]}")
+        sys.stdout.flush()
     console.out(f"{raised} alarms")
     return 1 if raised else 0
 
 
 def main(arguments: Sequence[str]) -> int:
     """Judge holes, or honest makers."""
-    if "--makers" in arguments:
-        return makers([text for text in arguments if text != "--makers"])
-    return holes(arguments)
+    with Judge(("security",)) as judge:
+        if "--makers" in arguments:
+            return makers(judge, [text for text in arguments if text != "--makers"])
+        return holes(judge, arguments)
 
 
 if __name__ == "__main__":

@@ -15,9 +15,11 @@ Verdicts = dict[str, tuple[str, str]]
 """Requirement to outcome and message: that of the first vector with this outcome, after the vector's id."""
 
 
-def judged(judge: Judge, target: Path, out: Path, select: str, *, seed: int = 5) -> Verdicts:
+def judged(
+    judge: Judge, target: Path, out: Path, select: str, *, seed: int = 5, level: Level = Level.SILVER
+) -> Verdicts:
     """The requirements that a selection judges, up to Silver; without the preflight."""
-    run = Run(load_target(target), Level.SILVER, out=out, seed=seed, select=select)
+    run = Run(load_target(target), level, out=out, seed=seed, select=select)
     judge.judge(run)
     rows: dict[str, dict[str, str]] = defaultdict(dict)
     for line in (run.folder / MATRIX).read_text(encoding="utf-8").splitlines():

@@ -44,6 +44,9 @@ class Door(Relay):
             super().handle(handler)
 
     def before(self, request: Request) -> Reply | None:
+        twice = self.link.headers.get_all("x-api-key") or []
+        if len(twice) > 1:
+            request.headers["x-api-key"] = ", ".join(twice)
         return self._hole.before(self, request) if self._hole.before else None
 
     def after(self, request: Request, reply: Reply) -> Reply:
