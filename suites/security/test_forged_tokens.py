@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from dtc_cli.harness.suite import NotApplicable, NotTested, Twin, expect, verifies
+from dtc_cli.harness.suite import Credential, NotApplicable, NotTested, Twin, expect, verifies
 from suites.phase2.support.tokens import Tokens
 from suites.security.support.public_keys import forms, published
 from suites.security.support.secret import CLAUSE, Secret
@@ -90,7 +90,7 @@ def test_changed_claims_under_the_old_signature(
 ) -> None:
     parts = _parts(tokens)
     text = f"{parts[0]}.{_part({**_claims(tokens), **change})}.{parts[2]}"
-    _judge(twin, tokens, secret, text, "a token with changed claims")
+    _judge(twin, tokens, secret, text, "a token with changed claims", real=True)
 
 
 @verifies("DTC-SEC-002", negative=True, hazard="security")
@@ -109,7 +109,7 @@ def test_a_damaged_signature(twin: Twin, tokens: Tokens, secret: Secret, how: st
         "other-half": f"{head}.{claims}.{signature[:middle]}{_turned(signature[middle:])}",
         "swapped-parts": f"{claims}.{head}.{signature}",
     }
-    _judge(twin, tokens, secret, texts[how], f"a token with a damaged signature ({how})")
+    _judge(twin, tokens, secret, texts[how], f"a token with a damaged signature ({how})", real=True)
 
 
 @verifies("DTC-SEC-002", negative=True, hazard="security")
@@ -180,8 +180,14 @@ def test_a_token_ends(twin: Twin, tokens: Tokens, secret: Secret) -> None:
     )
 
 
-def _judge(twin: Twin, tokens: Tokens, secret: Secret, text: str, what: str) -> None:
-    answer = twin.rest.get(secret.path, as_=tokens.credential(text, "token-forged"))
+def _judge(twin: Twin, tokens: Tokens, secret: Secret, text: str, what: str, *, real: bool = False) -> None:
+    """The token opens nothing. `real`: a part of it is secret, so that it is kept out of the evidence."""
+    forged = (
+        tokens.credential(text, "token-forged")
+        if real
+        else Credential("token-forged", {"Authorization": f"Bearer {text}"})
+    )
+    answer = twin.rest.get(secret.path, as_=forged)
     secret.judge_hidden(answer, what)
     expect.that(
         not answer.ok,
