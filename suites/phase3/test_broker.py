@@ -1,15 +1,13 @@
-"""The broker's login and limits: DTC-P3-051 to -054, -056 to -060."""
+"""The broker, its sessions and limits: DTC-P3-051, -056 to -060."""
 
-from datetime import datetime
+import json
 from typing import Any
 
 import pytest
 
 from dtc_cli.harness.suite import (
-    NOBODY,
     Arrived,
     Blocked,
-    MqttLink,
     NotApplicable,
     NotTested,
     Scene,
@@ -21,8 +19,6 @@ from dtc_cli.harness.suite import (
     packets,
     verifies,
 )
-from suites.phase2.support.tokens import Tokens
-from suites.phase2.support_live import once
 from suites.phase3.support import broker, readings, wia
 from suites.phase3.support.broker import REFUSED_LOGIN, Client, client_id
 
@@ -30,37 +26,7 @@ EXPIRY = 3600  # P3 4.2.1
 RECEIVE_MAXIMUM = 100  # P3 4.2.1
 PACKET_MAX = 262_144  # P3 4.2.1
 ALIAS_MAX = 10  # P3 4.2.1
-LONGEST_WAIT_S = 40.0
-"""Seconds for which the end of a token is waited for."""
 AWAY_S = 12.0
-
-
-def judge_refused(link: MqttLink, what: str, codes: set[int], *, clause: str) -> None:
-    """CONNACK with one of the reasons, and the connection ends; an end without CONNACK refuses too."""
-    answer = link.connack
-    rest = [] if answer is None or answer.over else list(link.during(wia.DELIVERY_S))
-    link.drop()
-    accepted = answer is not None and answer.kind == "CONNACK" and answer.packet.reason == 0
-    expect.that(
-        answer is not None and not accepted,
-        f"{what} is accepted" if accepted else f"{what} is not answered",
-        expected=" or ".join(f"{code:#04x}" for code in sorted(codes)),
-        actual=broker.told(answer),
-        clause=clause,
-    )
-    if answer is not None and answer.kind == "CONNACK":
-        expect.that(
-            answer.packet.reason in codes,
-            f"{what} is refused with another reason",
-            expected=" or ".join(f"{code:#04x}" for code in sorted(codes)),
-            actual=broker.told(answer),
-            clause=clause,
-        )
-        expect.that(
-            any(one.over for one in rest),
-            "the connection stays open after a refusal",
-            clause=f"{clause}, MQTT 5 3.1.4",
-        )
 
 
 @verifies("DTC-P3-051")
@@ -170,118 +136,6 @@ def test_bytes_that_are_no_packet_end_the_connection(twin: Twin, data: bytes) ->
         clause="MQTT 5 4.13",
     )
     broker.connect(twin, "after-bytes").close()
-
-
-@verifies("DTC-P3-052")
-@pytest.mark.parametrize("role", ["admin", "operator", "viewer", "device"])
-def test_a_key_logs_in(twin: Twin, role: str) -> None:
-    if role not in twin.credentials.roles:
-        raise NotApplicable(f"the target file names no key auth.api_keys.{role}")
-    link = twin.mqtt.connect(client_id(twin, f"key-{role}"), as_=role)
-    link.drop()
-    expect.that(
-        link.accepted,
-        f"user name api-key with the key {role} is refused",
-        expected="CONNACK 0x00",
-        actual=broker.told(link.connack),
-        clause="P3 8.2.1, C-71",
-    )
-
-
-@verifies("DTC-P3-052", negative=True)
-@pytest.mark.parametrize("how", ["nonsense", "prefix", "suffix", "doubled", "upper", "empty"])
-def test_a_wrong_key_is_refused(twin: Twin, how: str) -> None:
-    if how in ("nonsense", "empty"):
-        key = {"nonsense": "dtc-no-such-key", "empty": ""}[how]
-    else:
-        key = twin.credentials.variant("admin", how).headers["X-API-Key"]
-        if key == twin.credentials.role("admin").headers["X-API-Key"]:
-            raise NotApplicable("the key has no such variant")
-    link = twin.mqtt.connect(client_id(twin, f"wrong-{how}"), login=("api-key", key))
-    judge_refused(link, f"a wrong key ({how})", REFUSED_LOGIN, clause="P3 8.2.1")
-
-
-@verifies("DTC-P3-052", negative=True)
-def test_a_key_under_another_name_is_refused(twin: Twin) -> None:
-    """C-71: api-key and oauth are the names; another one is no login."""
-    key = twin.credentials.role("admin").headers["X-API-Key"]
-    link = twin.mqtt.connect(client_id(twin, "name"), login=("somebody", key))
-    judge_refused(link, "a key under the user name somebody", REFUSED_LOGIN, clause="P3 8.2, C-71")
-
-
-@verifies("DTC-P3-053")
-def test_a_token_logs_in(twin: Twin) -> None:
-    once(twin, "p3-first-token", lambda: _first_token(twin))
-    link = twin.mqtt.connect(client_id(twin, "token"), as_=Tokens(twin).bearer())
-    link.drop()
-    expect.that(
-        link.accepted,
-        "user name oauth with a valid token is refused",
-        expected="CONNACK 0x00",
-        actual=broker.told(link.connack),
-        clause="P3 8.2.2",
-    )
-
-
-@verifies("DTC-P3-053", negative=True)
-@pytest.mark.parametrize("how", ["made-up", "opaque", "shorter", "unsigned", "changed-content"])
-def test_a_spoilt_token_is_refused(twin: Twin, how: str) -> None:
-    tokens = Tokens(twin)
-    text = tokens.spoilt(how).headers["Authorization"].removeprefix("Bearer ")
-    link = twin.mqtt.connect(client_id(twin, f"token-{how}"), login=("oauth", text))
-    judge_refused(link, f"a token ({how})", REFUSED_LOGIN, clause="P3 8.2.2")
-
-
-@verifies("DTC-P3-053", negative=True)
-@pytest.mark.late
-def test_an_expired_token_is_refused(twin: Twin) -> None:
-    """The token that the run got first, once its time is over; only a target whose tokens are short-lived."""
-    text, lifetime, since = once(twin, "p3-first-token", lambda: _first_token(twin))
-    left = lifetime - (twin.clock.now() - since).total_seconds()
-    if left > LONGEST_WAIT_S:
-        raise NotApplicable(f"the target's tokens live {lifetime:.0f} s: none expires within the run")
-    twin.clock.wait(max(0.0, left) + 1.5)
-    link = twin.mqtt.connect(client_id(twin, "token-expired"), login=("oauth", text))
-    judge_refused(link, "an expired token", REFUSED_LOGIN, clause="P3 8.2.2")
-
-
-def _first_token(twin: Twin) -> tuple[str, float, datetime]:
-    tokens = Tokens(twin)
-    since = twin.clock.now()
-    answer = tokens.post(tokens.form())
-    told = answer.json() if answer.ok and answer.is_json else {}
-    text, lifetime = told.get("access_token"), told.get("expires_in")
-    if not isinstance(text, str) or not text or not isinstance(lifetime, int | float):
-        raise Blocked("DTC-P2-090", f"the token endpoint gives no token (status {answer.status})")
-    tokens.credential(text)
-    return text, float(lifetime), since
-
-
-@verifies("DTC-P3-053", negative=True)
-def test_a_key_is_no_token(twin: Twin) -> None:
-    key = twin.credentials.role("admin").headers["X-API-Key"]
-    link = twin.mqtt.connect(client_id(twin, "key-as-token"), login=("oauth", key))
-    judge_refused(link, "an API key under the user name oauth", REFUSED_LOGIN, clause="P3 8.2.2")
-
-
-@verifies("DTC-P3-054")
-def test_a_client_with_credentials_is_let_in(twin: Twin) -> None:
-    link = twin.mqtt.connect(client_id(twin, "known"))
-    link.drop()
-    if not link.accepted:
-        raise Blocked("DTC-P3-052", f"the key is refused: {broker.told(link.connack)}")
-
-
-@verifies("DTC-P3-054", negative=True)
-@pytest.mark.parametrize("how", ["nobody", "name-only", "password-only"])
-def test_anonymous_clients_are_refused(twin: Twin, how: str) -> None:
-    if twin.target.declares.get("mtls") and twin.mqtt.door.tls_files.cert is not None:
-        raise NotApplicable("clients show a certificate, which is a credential (declares.mtls)")
-    key = twin.credentials.role("admin").headers["X-API-Key"]
-    login = {"nobody": (None, None), "name-only": ("api-key", None), "password-only": (None, key)}[how]
-    link = twin.mqtt.connect(client_id(twin, f"anonymous-{how}"), as_=NOBODY, login=login)
-    codes = REFUSED_LOGIN if how == "nobody" else {*REFUSED_LOGIN, 0x81, 0x82, 0x8C}
-    judge_refused(link, f"a client without credentials ({how})", codes, clause="P3 4.2.1, 8")
 
 
 def session(twin: Twin, name: str, *, clean: bool, expiry: int = EXPIRY, **options: Any) -> Client:
@@ -450,6 +304,35 @@ def test_receive_maximum_is_honoured(twin: Twin, maximum: int) -> None:
     )
 
 
+@verifies("DTC-P3-057", hazard="write")
+def test_a_message_counts_until_its_handshake_is_done(twin: Twin) -> None:
+    """QoS 2 messages count too, and until PUBCOMP: PUBREC alone opens no window (MQTT 5 4.9)."""
+    sensor, maximum = readings.sensor(twin, "receive-2"), 4
+    slow = broker.connect(twin, "receive-2", acks=False, values={"receiveMaximum": maximum})
+    slow.subscribed((readings.filter_of(twin), 2))
+    speaker = broker.connect(twin, "receive-2-speaker")
+    for _ in range(maximum + 4):
+        mine = readings.measurement(twin)
+        speaker.published(readings.topic(twin, sensor), readings.body(sensor, mine), qos=2)
+    speaker.close()
+    mine_only = readings.on_mqtt(sensor)
+    got = slow.messages(wia.DELIVERY_S, mine_only, most=maximum) + slow.messages(wia.EXTRA_S, mine_only)
+    for one in got:
+        slow.link.answer("PUBREC", one.packet.id or 0)
+    later = slow.messages(wia.EXTRA_S, mine_only)
+    slow.link.drop()
+    if any(one.packet.qos != 2 for one in got) or not got:
+        raise Blocked("DTC-P3-070", "the messages do not come at QoS 2")
+    for what, found in (("before", got), ("after PUBREC", [*got, *later])):
+        expect.that(
+            len({one.packet.id for one in found}) <= maximum,
+            f"more than the client's Receive Maximum is in flight at QoS 2, {what}",
+            expected=maximum,
+            actual=len(found),
+            clause="P3 4.2.1, MQTT 5 4.9",
+        )
+
+
 @verifies("DTC-P3-057", negative=True, hazard="write")
 def test_the_rest_comes_with_the_acknowledgements(twin: Twin) -> None:
     sensor = readings.sensor(twin, "receive-rest")
@@ -552,6 +435,33 @@ def test_an_alias_that_was_never_set_names_no_topic(twin: Twin) -> None:
         end is not None,
         "an alias that was never set is accepted",
         expected="DISCONNECT 0x94 or 0x82",
+        clause="MQTT 5 3.3.2.3.4",
+    )
+
+
+@verifies("DTC-P3-059", negative=True, hazard="write")
+def test_an_alias_ends_with_its_connection(twin: Twin) -> None:
+    sensor, name = readings.sensor(twin, "alias-ends"), "alias-ends"
+    first = session(twin, name, clean=True)
+    if not first.link.granted.get("topicAliasMaximum"):
+        first.close()
+        raise NotApplicable("the broker takes no topic aliases")
+    mine = readings.measurement(twin)
+    alias = {"topicAlias": 1}
+    payload = readings.body(sensor, mine)
+    first.published(readings.topic(twin, sensor), payload, qos=1, values=alias)
+    first.link.cut()
+    twin.clock.wait(0.2)
+    second = session(twin, name, clean=False)
+    second.link.publish("", json.dumps(payload).encode(), qos=1, values=alias)
+    found = second.reply(("PUBACK", "DISCONNECT", "END", "MALFORMED"))
+    second.link.drop()
+    end_session(twin, name)
+    expect.that(
+        found is not None and (found.kind != "PUBACK" or (found.packet.reason or 0) >= 0x80),
+        "a topic alias of an earlier connection is taken",
+        expected="DISCONNECT 0x94 or 0x82",
+        actual=broker.told(found),
         clause="MQTT 5 3.3.2.3.4",
     )
 

@@ -16,7 +16,9 @@ from dtc_cli.harness.suite import (
     verifies,
 )
 from suites.phase2.support.tokens import Tokens
+from suites.phase2.support_live import once
 from suites.phase3.support import wia
+from suites.phase3.support.logins import expired, first_token
 from suites.phase3.support.wia import Session, open_session
 
 CLAUSE = "P3 4.1.1"
@@ -180,6 +182,19 @@ def test_another_version_is_refused(twin: Twin, version: str) -> None:
         )
 
 
+@verifies("DTC-P3-004", negative=True)
+def test_a_handshake_without_a_version_is_refused(twin: Twin) -> None:
+    link = twin.stream.open(headers={"Sec-WebSocket-Version": None})
+    link.drop()
+    expect.that(
+        link.status in (400, 426),
+        f"a handshake that names no WebSocket version is answered with {link.status}",
+        expected="400, or 426 with Sec-WebSocket-Version: 13",
+        actual=link.status,
+        clause=f"{CLAUSE}, RFC 6455 4.2.1",
+    )
+
+
 @verifies("DTC-P3-005")
 @pytest.mark.parametrize("role", ["admin", "operator", "viewer", "device"])
 def test_a_key_opens_the_stream(twin: Twin, role: str) -> None:
@@ -192,6 +207,7 @@ def test_a_key_opens_the_stream(twin: Twin, role: str) -> None:
 def test_a_token_opens_the_stream(twin: Twin) -> None:
     if twin.target.oauth is None:
         raise NotApplicable("the target file names no client (auth.oauth)")
+    once(twin, "p3-first-token", lambda: first_token(twin))
     judge_admitted(twin.stream.open(as_=Tokens(twin).bearer()), "a valid token")
 
 
@@ -236,6 +252,23 @@ def test_a_spoilt_key_gets_no_data(twin: Twin, how: str) -> None:
 )
 def test_made_up_credentials_get_no_data(twin: Twin, header: dict[str, str]) -> None:
     judge_shut(twin, twin.stream.open(as_=Credential("made-up", header)), "made-up credentials")
+
+
+@verifies("DTC-P3-005", negative=True)
+@pytest.mark.parametrize("how", ["shorter", "unsigned", "changed-content"])
+def test_a_spoilt_token_gets_no_data(twin: Twin, how: str) -> None:
+    if twin.target.oauth is None:
+        raise NotApplicable("the target file names no client (auth.oauth)")
+    judge_shut(twin, twin.stream.open(as_=Tokens(twin).spoilt(how)), f"a token ({how})")
+
+
+@verifies("DTC-P3-005", negative=True)
+@pytest.mark.late
+def test_an_expired_token_gets_no_data(twin: Twin) -> None:
+    """The token that the run got first, once its time is over; only a target whose tokens are short-lived."""
+    if twin.target.oauth is None:
+        raise NotApplicable("the target file names no client (auth.oauth)")
+    judge_shut(twin, twin.stream.open(as_=Tokens(twin).credential(expired(twin))), "an expired token")
 
 
 @verifies("DTC-P3-005", negative=True)
@@ -300,6 +333,41 @@ def test_a_control_frame_may_stand_between_fragments(twin: Twin) -> None:
         expected="a pong frame, and PONG for the message",
         actual=kinds,
         clause="P3 4.1.2, RFC 6455 5.4",
+    )
+
+
+@verifies("DTC-P3-007")
+def test_fragments_may_cut_a_character(twin: Twin) -> None:
+    """RFC 6455 5.4, 8.1: the whole message is UTF-8, not each of its frames."""
+    session = open_session(twin)
+    text = json.dumps(session.envelope("PING", source="\ubd80\uc0b0"), ensure_ascii=False).encode()
+    cut = text.index("\ubd80".encode()) + 1
+    session.link.send_frame(0x1, text[:cut], fin=False)
+    session.link.send_frame(0x0, text[cut : cut + 3], fin=False)
+    session.link.send_frame(0x0, text[cut + 3 :])
+    answer = session.reply({"PONG", "ERROR", "DISCONNECT"})
+    session.close()
+    expect.that(
+        answer is not None and answer.get("type") == "PONG",
+        "a message whose fragments cut a character is not taken",
+        expected="PONG",
+        actual=session.told(answer),
+        clause="P3 4.1.2, RFC 6455 5.4, 8.1",
+    )
+
+
+@verifies("DTC-P3-007")
+def test_a_close_frame_is_answered_by_one(twin: Twin) -> None:
+    session = open_session(twin)
+    session.link.send_frame(0x8, b"\x03\xe8")
+    end = next((found for found in session.link.during(wia.DELIVERY_S) if found.over), None)
+    session.link.drop()
+    expect.that(
+        end is not None and end.kind == "close",
+        "a close frame is not answered by a close frame",
+        expected="close 1000",
+        actual=f"{end.kind} {end.error}" if end else "open after 5 s",
+        clause="P3 4.1.2, RFC 6455 5.5.1",
     )
 
 

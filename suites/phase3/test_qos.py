@@ -85,6 +85,27 @@ def test_a_granted_level_of_0_is_kept(twin: Twin) -> None:
     expect.equal(got[0].packet.qos, 0, "a message comes above the granted level", clause="MQTT 5 3.8.4")
 
 
+@verifies("DTC-P3-068", negative=True, hazard="write")
+def test_qos_0_does_not_come_again(twin: Twin) -> None:
+    sensor, name = readings.sensor(twin, "qos-0"), "zero-again"
+    first = session(twin, name, clean=True)
+    first.subscribed((readings.filter_of(twin), 0))
+    mine = readings.measurement(twin)
+    readings.post(twin, sensor, mine)
+    before = first.messages(wia.DELIVERY_S, readings.on_mqtt(sensor, mine["value"]), most=1)
+    first.link.cut()
+    twin.clock.wait(0.2)
+    second = session(twin, name, clean=False)
+    after = readings.came(twin, second, readings.on_mqtt(sensor, mine["value"]))
+    second.close()
+    end_session(twin, name)
+    if not before:
+        raise Blocked("DTC-P3-087", "the message does not come at all")
+    expect.that(
+        not after, "a QoS 0 message is sent again after the line broke", expected="nothing", clause="P3 9.1"
+    )
+
+
 @verifies("DTC-P3-069", hazard="write")
 def test_qos_1_is_acknowledged(twin: Twin) -> None:
     sensor, speaker = readings.sensor(twin, "qos-1"), broker.connect(twin, "one-ack")
@@ -131,6 +152,12 @@ def test_what_was_not_acknowledged_comes_again(twin: Twin) -> None:
         "a message that is sent again has no DUP flag",
         expected="DUP 1",
         clause="P3 9.1, MQTT 5 3.3.1.1",
+    )
+    expect.equal(
+        after[0].packet.id,
+        before[0].packet.id,
+        "a message that is sent again has another packet id",
+        clause="MQTT 5 4.4",
     )
 
 
@@ -201,6 +228,32 @@ def test_the_four_packets_of_qos_2(twin: Twin) -> None:
         "PUBREL is not answered with PUBCOMP",
         expected=f"PUBCOMP {number}",
         actual=broker.told(comp),
+        clause="P3 4.2.3, 9.1",
+    )
+
+
+@verifies("DTC-P3-070", hazard="write")
+def test_the_four_packets_towards_a_subscriber(twin: Twin) -> None:
+    sensor = readings.sensor(twin, "qos-2")
+    ears, speaker = broker.connect(twin, "four-ears", acks=False), broker.connect(twin, "four-speaker")
+    ears.subscribed((readings.filter_of(twin), 2))
+    mine = readings.measurement(twin)
+    speaker.published(readings.topic(twin, sensor), readings.body(sensor, mine), qos=2)
+    got = ears.messages(wia.DELIVERY_S, readings.on_mqtt(sensor, mine["value"]), most=1)
+    speaker.close()
+    if not got or got[0].packet.qos != 2:
+        ears.link.drop()
+        raise Blocked("DTC-P3-070", "the message does not come at QoS 2")
+    number = got[0].packet.id or 0
+    ears.link.answer("PUBREC", number)
+    release = ears.reply("PUBREL")
+    ears.link.answer("PUBCOMP", number)
+    ears.close()
+    expect.that(
+        release is not None and release.packet.id == number,
+        "PUBREC of a subscriber is not answered with PUBREL of the same packet id",
+        expected=f"PUBREL {number}",
+        actual=broker.told(release),
         clause="P3 4.2.3, 9.1",
     )
 

@@ -13,6 +13,7 @@ from dtc_cli.harness.suite import Blocked, NotApplicable, NotTested, Twin, expec
 from suites.phase3.support import broker, readings, wia
 from suites.phase3.support.broker import Client
 from suites.phase3.support.wia import Message, Session, open_session
+from suites.phase3.test_messages import kept, resumable
 
 EXAMPLE = {"messages_per_s": 10, "bytes_per_s": 10_240}  # P3 8.3, C-82: an example; declared numbers go first
 BURST_S = 3.0
@@ -58,6 +59,75 @@ def test_wildcards_widen_no_rights(twin: Twin, door: str, pattern: str) -> None:
 def test_a_shared_subscription_widens_no_rights(twin: Twin) -> None:
     """`$share/{group}/` before a filter is the broker's; what follows is judged as ever (MQTT 5 4.8.2)."""
     judge_deaf(twin, "broker", "device", f"$share/dtc/city/{twin.target.city}/alerts/#")
+
+
+@verifies("DTC-P3-083", negative=True)
+@pytest.mark.parametrize("door", ["broker", "stream"])
+def test_each_filter_of_a_subscribe_is_judged(twin: Twin, door: str) -> None:
+    """What a device may hear opens nothing to what stands beside it."""
+    twin.need_role("device")
+    filters = ((readings.filter_of(twin), 1), (f"city/{twin.target.city}/alerts/#", 1))
+    if door == "broker":
+        client = broker.connect(twin, "beside", as_="device")
+        answer = client.subscribe(*filters)
+        client.link.drop()
+        granted = list(answer.packet.reasons)[1:] if answer is not None else []
+    else:
+        session = open_session(twin, "device")
+        session.subscribe(*filters)
+        found = session.reply({"SUBACK", "ERROR", "DISCONNECT"})
+        session.close()
+        granted = (wia.granted_of(found) or [])[1:]
+    expect.that(
+        not any(level in (0, 1, 2) for level in granted),
+        "a device subscribes to alerts beside what it may hear",
+        expected="0x87, or a failure in SUBACK",
+        actual=granted,
+        clause="P3 8.3",
+    )
+
+
+@verifies("DTC-P3-083", negative=True, hazard="write")
+@pytest.mark.parametrize("door", ["broker", "stream"])
+def test_a_session_opens_to_its_own_caller_only(twin: Twin, door: str) -> None:
+    """Who names the client of another credential gets none of what that one subscribed to."""
+    twin.need_role("other_city")
+    sensor, mine, name = readings.sensor(twin), readings.measurement(twin), "dtc-owned"
+    witness = open_session(twin)
+    witness.subscribed((readings.filter_of(twin), 0))
+    if door == "broker":
+        owner = broker.connect(twin, name, values={"sessionExpiry": 60})
+        owner.subscribed((readings.filter_of(twin), 1))
+        owner.link.cut()
+        other = twin.mqtt.connect(
+            broker.client_id(twin, name), as_="other_city", clean=False, values={"sessionExpiry": 60}
+        )
+        ears = Client(twin, other)
+        readings.post(twin, sensor, mine)
+        readings.came(twin, witness, lambda _: False)
+        heard = ears.messages(readings.GRACE_S, readings.on_mqtt(sensor)) if other.accepted else []
+        got = [one.packet.topic for one in heard]
+        other.drop()
+        broker.connect(twin, name, values={"sessionExpiry": 0}).close()
+    else:
+        mine_own = resumable(twin, name)
+        mine_own.subscribed((readings.filter_of(twin), 1))
+        mine_own.link.cut()
+        session = open_session(twin, "other_city")
+        session.send("CONNECT", kept(twin, name, "other_city"))
+        session.reply({"CONNACK", "ERROR", "DISCONNECT"})
+        readings.post(twin, sensor, mine)
+        readings.came(twin, witness, lambda _: False)
+        got = [str(one.get("topic")) for one in session.publishes(readings.GRACE_S, readings.like(sensor))]
+        session.close()
+    witness.close()
+    expect.that(
+        not got,
+        "a caller gets the session of another credential by naming its client",
+        expected="refused, or a session of its own",
+        actual=got,
+        clause="P3 8.3",
+    )
 
 
 @verifies("DTC-P3-083", negative=True)
@@ -181,7 +251,8 @@ def test_what_a_caller_may_not_say_reaches_nobody(twin: Twin, door: str, where: 
         payload = {"eventType": "dtc-test", "severity": "high", "details": {"value": mine["value"]}}
     ears = broker.connect(twin, "acl-ears")
     ears.subscribed((f"city/{twin.target.city}/#", 0))
-    spoken(twin, door, role, topic, payload)
+    for qos in (1, 0, 2):
+        spoken(twin, door, role, topic, payload, qos)
     needle = json.dumps(mine["value"]).encode()
     got = [one.packet.topic for one in readings.came(twin, ears, lambda one: needle in one.packet.payload)]
     ears.close()
@@ -218,19 +289,25 @@ def test_a_last_will_widens_no_rights(twin: Twin) -> None:
     )
 
 
-def spoken(twin: Twin, door: str, role: str, topic: str, payload: Any) -> str:
-    """Publish at QoS 1 at one of the doors; the answer in words."""
+def spoken(twin: Twin, door: str, role: str, topic: str, payload: Any, qos: int = 1) -> str:
+    """Publish at one of the doors; the answer in words. At QoS 0 a ping shows that it was read."""
     if door == "broker":
         client = broker.connect(twin, f"speaks-{role}", as_=role)
-        client.publish(topic, payload, qos=1)
-        answer = client.reply(("PUBACK", "DISCONNECT", "END"))
+        client.publish(topic, payload, qos=qos)
+        if not qos:
+            client.link.ping()
+        answer = client.reply(("PINGRESP", "PUBACK", "PUBCOMP", "PUBREC", "DISCONNECT", "END"))
+        if answer is not None and answer.kind == "PUBREC" and (answer.packet.reason or 0) < 0x80:
+            answer = client.reply(("PUBCOMP", "DISCONNECT", "END"))
         client.link.drop()
         return broker.told(answer)
     session = open_session(twin, role)
-    session.send("PUBLISH", payload, topic=topic, qos=1)
-    refused = session.refusal(of={"PUBACK"})
+    session.send("PUBLISH", payload, topic=topic, qos=qos)
+    if not qos:
+        session.send("PING")
+    refused = session.refusal(of={("PONG", "PUBACK", "PUBCOMP")[qos]})
     session.close()
-    return refused or "PUBACK"
+    return refused or "taken"
 
 
 def limit_of(twin: Twin, role: str) -> dict[str, float]:
@@ -254,6 +331,48 @@ def test_a_device_within_its_limit_is_served(twin: Twin) -> None:
     device.link.drop()
     expect.that(
         not refused, f"{limit * 0.8:.0f} messages/s are refused", actual=refused[:3], clause="P3 8.3, C-82"
+    )
+
+
+@verifies("DTC-P3-085", negative=True, hazard="write")
+@pytest.mark.parametrize("how", ["qos-0", "two-connections", "stream"])
+def test_no_way_leads_round_the_limit(twin: Twin, how: str) -> None:
+    """Five times the limit at QoS 0, over two connections of one device, or over the stream (C-82)."""
+    limit = limit_of(twin, "device")["messages_per_s"]
+    if limit > 400:
+        raise NotTested(f"the declared limit of a device is {limit} messages/s: a load run exceeds it")
+    sensor, ears = readings.sensor(twin, "limit"), broker.connect(twin, f"round-{how}")
+    ears.subscribed((readings.filter_of(twin), 0))
+    count = math.ceil(limit * 5 * BURST_S)
+    if how == "stream":
+        twin.need_role("device")
+        session = open_session(twin, "device")
+        for _ in range(count):
+            payload = readings.body(sensor, readings.measurement(twin))
+            session.send("PUBLISH", payload, topic=readings.topic(twin, sensor), qos=0)
+        session.send("PING")
+        session.reply({"PONG"})
+        session.close()
+    else:
+        devices = [
+            as_device(twin, f"round-{number}") for number in range(2 if how == "two-connections" else 1)
+        ]
+        for number in range(count):
+            payload = readings.body(sensor, readings.measurement(twin))
+            devices[number % len(devices)].publish(readings.topic(twin, sensor), payload, qos=0)
+        for device in devices:
+            device.link.ping()
+            device.reply("PINGRESP")
+            device.link.drop()
+    got = len(readings.came(twin, ears, readings.on_mqtt(sensor)))
+    ears.close()
+    most = 0.5 * count if how == "two-connections" else 0.8 * count
+    expect.that(
+        got < most,
+        f"{count} messages in a burst are delivered: {how.replace('-', ' ')}",
+        expected=f"{limit} messages/s: the excess dropped, or a disconnect",
+        actual=f"{got} delivered",
+        clause="P3 8.3, C-82",
     )
 
 
@@ -379,7 +498,8 @@ def test_the_order_of_members_does_not_matter(twin: Twin) -> None:
 
 @verifies("DTC-P3-086", negative=True, hazard="write")
 @pytest.mark.parametrize(
-    "how", ["payload", "topic", "timestamp", "key-id", "algorithm-none", "value", "no-value"]
+    "how",
+    ["payload", "topic", "timestamp", "key-id", "algorithm-none", "value", "last-digit", "no-value"],
 )
 def test_an_altered_message_is_refused(twin: Twin, how: str) -> None:
     need_signing(twin)
@@ -399,6 +519,9 @@ def test_an_altered_message_is_refused(twin: Twin, how: str) -> None:
     elif how == "value":
         wrong = hmac.new(b"dtc", b"another", hashlib.sha256).hexdigest()
         message = {**message, "signature": {**signature, "value": wrong}}
+    elif how == "last-digit":
+        last = "1" if signature["value"][-1] == "0" else "0"
+        message = {**message, "signature": {**signature, "value": signature["value"][:-1] + last}}
     else:
         message = {**message, "signature": {"algorithm": signature["algorithm"], "keyId": signature["keyId"]}}
     session, refused = speak(twin, message)

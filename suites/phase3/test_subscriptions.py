@@ -312,6 +312,32 @@ def test_nothing_comes_after_unsubscribe(twin: Twin, form: str) -> None:
     )
 
 
+@verifies("DTC-P3-027", negative=True, hazard="write")
+def test_one_unsubscribe_ends_all_its_topics(twin: Twin) -> None:
+    sensor, session, witness = readings.sensor(twin), open_session(twin), open_session(twin)
+    both = [readings.filter_of(twin), readings.filter_of(twin, "city/+/sensors/#")]
+    session.subscribed(*((one, 0) for one in both))
+    witness.subscribed((readings.filter_of(twin), 0))
+    session.send("UNSUBSCRIBE", {"topics": both})
+    session.reply({"UNSUBACK", "PUBACK", "ERROR"}, within_s=0.5)
+    refused = any(one.get("type") == "ERROR" for one in session.heard)
+    mine = readings.measurement(twin)
+    readings.post(twin, sensor, mine)
+    readings.came(twin, witness, lambda _: False)
+    got = session.publishes(readings.GRACE_S, readings.like(sensor, mine["value"]))
+    witness.close()
+    session.close()
+    if refused and got:
+        raise NotApplicable("the target takes another form of UNSUBSCRIBE")
+    expect.that(
+        not got,
+        "a message comes for a topic that UNSUBSCRIBE named beside another",
+        expected="nothing",
+        actual=got[:1],
+        clause="P3 2.2",
+    )
+
+
 @verifies("DTC-P3-029")
 @pytest.mark.parametrize("connected", [True, False], ids=["after-connect", "without-connect"])
 def test_disconnect_ends_the_connection(twin: Twin, connected: bool) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dtc_cli.harness.suite import Blocked, Tolerated, Twin, Violation, expect, verifies
+from dtc_cli.harness.suite import Blocked, NotApplicable, Tolerated, Twin, Violation, expect, verifies
 from suites.phase2.support_live import moment
 from suites.phase3.support import broker, events, readings, wia
 from suites.phase3.support.events import Heard
@@ -270,6 +270,23 @@ def test_a_payload_that_carries_no_reading_is_not_published(twin: Twin, how: str
     )
 
 
+def is_place(shape: dict[str, Any]) -> bool:
+    """Whether a Point or Polygon has positions in the order of RFC 7946, and closed rings."""
+    found = shape.get("coordinates")
+    rings = [[found]] if shape.get("type") == "Point" else found
+    if not isinstance(rings, list) or not rings or not all(isinstance(one, list) and one for one in rings):
+        return False
+    positions = [one for ring in rings for one in ring]
+    return all(
+        isinstance(one, list)
+        and len(one) >= 2
+        and all(isinstance(number, int | float) for number in one)
+        and abs(one[0]) <= 180
+        and abs(one[1]) <= 90
+        for one in positions
+    ) and (shape.get("type") == "Point" or all(len(ring) >= 4 and ring[0] == ring[-1] for ring in rings))
+
+
 @verifies("DTC-P3-023", hazard="write")
 def test_the_payload_of_an_alert(twin: Twin) -> None:
     for payload in events.payloads(said(twin, "alert")):
@@ -285,7 +302,15 @@ def test_the_payload_of_an_alert(twin: Twin) -> None:
         )
         for name, kind in (("location", "Point"), ("affectedArea", "Polygon")):
             if payload.get(name) is not None:
-                expect.equal(dict(payload[name]).get("type"), kind, f"{name} is no {kind}", clause="P3 5.3")
+                shape = payload[name] if isinstance(payload[name], dict) else {}
+                expect.equal(shape.get("type"), kind, f"{name} is no {kind}", clause="P3 5.3")
+                expect.that(
+                    is_place(shape),
+                    f"{name} lies nowhere on earth, or its ring is not closed",
+                    expected="longitude before latitude; a ring that ends where it begins",
+                    actual=shape,
+                    clause="P3 5.3, RFC 7946 3.1",
+                )
 
 
 @verifies("DTC-P3-023", negative=True, hazard="write")
@@ -448,6 +473,69 @@ def test_a_change_reaches_both_doors(twin: Twin, kind: str) -> None:
                 actual="none",
                 clause="P3 5.2, P2 2.2, C-54",
             )
+
+
+@verifies("DTC-P3-087", hazard="write")
+@pytest.mark.parametrize("door", ["stream", "broker"])
+def test_a_reading_from_one_door_is_told_at_the_other(twin: Twin, door: str) -> None:
+    sensor, mine = readings.sensor(twin, "from-a-door"), readings.measurement(twin)
+    ears, topic, payload = (
+        events.Ears(twin, "sensors/#"),
+        readings.topic(twin, sensor),
+        readings.body(sensor, mine),
+    )
+    if ears.stream is None or ears.mqtt is None:
+        ears.close()
+        raise NotApplicable("the target has one of the doors only")
+    if door == "stream":
+        speaker = open_session(twin)
+        speaker.send("PUBLISH", payload, topic=topic, qos=1)
+        taken = speaker.refusal(of={"PUBACK"}) is None
+        got: list[Any] = ears.mqtt.messages(wia.DELIVERY_S, readings.on_mqtt(sensor, mine["value"]), most=1)
+        speaker.close()
+    else:
+        client = broker.connect(twin, "from-a-door")
+        answer = client.published(topic, payload)
+        taken = answer is not None and (answer.packet.reason or 0) < 0x80
+        got = list(ears.stream.publishes(wia.DELIVERY_S, readings.like(sensor, mine["value"]), most=1))
+        client.close()
+    ears.close()
+    if not taken:
+        raise Blocked("DTC-P3-028" if door == "stream" else "DTC-P3-069", "the reading is not acknowledged")
+    expect.that(
+        bool(got),
+        f"a reading that came by the {door} is not told at the other door",
+        expected="a message within 5 s",
+        actual="none",
+        clause="P3 5.2, P2 2.2",
+    )
+
+
+@verifies("DTC-P3-087", hazard="write")
+def test_each_reading_of_a_request_is_told(twin: Twin) -> None:
+    sensor, ears = readings.sensor(twin, "several"), events.Ears(twin, "sensors/#")
+    mine = [readings.measurement(twin, name) for name in ("temperature", "humidity")]
+    mine.append(readings.measurement(twin))
+    readings.post(twin, sensor, *mine)
+    told: list[Any] = []
+    missing = [one["value"] for one in mine]
+    while ears.mqtt and missing:
+        got = ears.mqtt.messages(wia.DELIVERY_S, readings.on_mqtt(sensor), most=1)
+        if not got:
+            break
+        told += [one.get("value") for one in readings.carried(readings.of_mqtt(got[0].packet.payload))]
+        missing = [value for value in missing if not any(readings.same(one, value) for one in told)]
+    mqtt = ears.mqtt is not None
+    ears.close()
+    if not mqtt:
+        raise NotApplicable("the target has no broker")
+    expect.that(
+        not missing,
+        "of several readings in one request not each is told",
+        expected=[one["value"] for one in mine],
+        actual=told,
+        clause="P3 5.2, P2 2.2",
+    )
 
 
 @verifies("DTC-P3-087", negative=True, hazard="write")

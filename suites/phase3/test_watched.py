@@ -111,6 +111,23 @@ def lively(scene: Scene) -> dict[str, Any]:
     return {"answers": answers}
 
 
+def busy(scene: Scene) -> dict[str, Any]:
+    """An MQTT client with a short Keep Alive that sends no PINGREQ, but something else in time."""
+    port = scene.mqtt()
+    link = port.connect(f"dtc-{scene.run_id[-8:]}-busy", keep_alive=KEEP_ALIVE_S)
+    if not link.accepted:
+        raise TargetUnreachable(f"CONNECT is refused: {broker.told(link.connack)}")
+    interval = link.granted.get("serverKeepAlive", KEEP_ALIVE_S)
+    answers = 0
+    for _ in range(3):
+        scene.wait(min(KEEP_ALIVE_S, interval) * 0.8)
+        link.subscribe([(f"city/{port.city}/objects/#", 0 | 0x20)])
+        found = link.receive(3.0)
+        answers += found is not None and found.kind == "SUBACK"
+    link.drop()
+    return {"answers": answers}
+
+
 def need_driver(twin: Twin, seen: dict[str, Any]) -> None:
     """The target drives heartbeats, and does not leave them to its clients, as C-69 allows too.
 
@@ -261,6 +278,18 @@ def test_pingreq_is_answered(twin: Twin) -> None:
 def test_a_client_that_pings_stays_connected(twin: Twin) -> None:
     seen = twin.observed(lively)
     expect.equal(seen["answers"], 4, "a client that sends PINGREQ in time is dropped", clause="P3 4.2.1")
+
+
+@verifies("DTC-P3-055")
+@background(busy)
+def test_any_packet_is_a_sign_of_life(twin: Twin) -> None:
+    seen = twin.observed(busy)
+    expect.equal(
+        seen["answers"],
+        3,
+        "a client that sends other packets than PINGREQ in time is dropped",
+        clause="P3 4.2.1, MQTT 5 3.1.2.10",
+    )
 
 
 @verifies("DTC-P3-055", negative=True)

@@ -13,7 +13,7 @@ from typing import Any
 
 from dtc_cli import console
 from tests.proofs.other_makers import judged
-from tests.support.live_defects import DEFECTS
+from tests.support.live_defects_broker import ALL
 from tests.support.live_twin import serving
 
 AT_A_TIME = 3
@@ -22,7 +22,7 @@ AT_A_TIME = 3
 
 def attempt(number: int, *, full: bool) -> tuple[str, list[str]]:
     """The outcome of the defect's own requirement, and the other requirements that failed."""
-    defect = DEFECTS[number]
+    defect = ALL[number]
     with tempfile.TemporaryDirectory(prefix="dtc-live-") as name, serving(str(number), Path(name)) as target:
         found = judged(target, Path(name) / "runs", "phase:3" if full else defect.requirement)
     if "requirements" not in found:
@@ -36,7 +36,7 @@ def attempt(number: int, *, full: bool) -> tuple[str, list[str]]:
 def main(arguments: Sequence[str]) -> int:
     """Try the chosen defects."""
     full = "--full" in arguments
-    chosen = [int(text) for text in arguments if text.isdigit()] or list(range(len(DEFECTS)))
+    chosen = [int(text) for text in arguments if text.isdigit()] or list(range(len(ALL)))
     killed = exact = 0
     with ThreadPoolExecutor(AT_A_TIME) as pool:
         waiting = {pool.submit(attempt, number, full=full): number for number in chosen}
@@ -46,7 +46,7 @@ def main(arguments: Sequence[str]) -> int:
             killed += seen
             exact += seen and not others
             if not seen or others:
-                defect = DEFECTS[number]
+                defect = ALL[number]
                 also = f"; also {', '.join(others)}" if others else ""
                 console.out(f"{number:3} {defect.requirement} {defect.what}: {own}{also}")
     console.out(f"{killed} of {len(chosen)} defects blamed on the right requirement")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dtc_cli import console
 from tests.proofs.other_makers import ALARMS, judged
-from tests.support.live_makers import MAKERS
+from tests.support.live_makers_more import ALL as MAKERS
 from tests.support.live_twin import serving
 
 

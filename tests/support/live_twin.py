@@ -30,12 +30,12 @@ def serving(name: str, folder: Path, *, options: tuple[str, ...] = ()) -> Iterat
 def main(arguments: list[str]) -> int:
     """Put it in place, then serve."""
     from reference_server.__main__ import main as serve
-    from tests.support.live_defects import DEFECTS
-    from tests.support.live_makers import MAKERS
+    from tests.support.live_defects_broker import ALL
+    from tests.support.live_makers_more import ALL as MAKERS
 
     name, *options = arguments
     if name.isdigit():
-        DEFECTS[int(name)].install()
+        ALL[int(name)].install()
     else:
         MAKERS[name].install()
     return serve(options)
