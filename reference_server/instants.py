@@ -16,6 +16,7 @@ _LAST_DAY = date(9999, 12, 31).toordinal()
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _EPOCH_DAY = _EPOCH.toordinal()
 _TWO_DIGITS = {f"{n:02d}": n for n in range(60)}
+_MILLIS = {f".{n:03d}": n * 1000 for n in range(1000)}
 _SHOWN = [f"{n:02d}" for n in range(60)]
 _MINUTES = [f"T{n // 60:02d}:{n % 60:02d}:" for n in range(1440)]
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
@@ -46,11 +47,13 @@ def parse_with_offset(text: object) -> tuple[int, int] | None:
 
 @lru_cache(maxsize=4096)  # a reading's instant is asked for when it is judged and when it is stored
 def _parsed(text: str) -> tuple[int, int] | None:
-    if len(text) == 20 and text[10] == "T" and text[19] == "Z" and text[13] == ":" == text[16]:
+    size = len(text)
+    if size in (20, 24) and text[10] == "T" and text[-1] == "Z" and text[13] == ":" == text[16]:
         day, hour = _day(text[:10]), _TWO_DIGITS.get(text[11:13], 24)
         minute, second = _TWO_DIGITS.get(text[14:16]), _TWO_DIGITS.get(text[17:19])
-        if day is not None and hour < 24 and minute is not None and second is not None:
-            return (day + hour * 3600 + minute * 60 + second) * MICROS, 0
+        part = _MILLIS.get(text[19:23]) if size == 24 else 0
+        if day is not None and hour < 24 and minute is not None and second is not None and part is not None:
+            return (day + hour * 3600 + minute * 60 + second) * MICROS + part, 0
     return _parsed_at_length(text)
 
 

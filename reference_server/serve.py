@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import os
 import resource
@@ -33,10 +34,14 @@ from reference_server.storage.sqlite import SqliteStorage
 from reference_server.world import World
 
 STOP_GRACE_S = 5
+COLLECT_AFTER = (20_000, 20, 50)
+"""New objects before Python looks for cycles. Messages make few cycles and live for long: with its own 700 it
+spends a quarter of the time of MQTT ingestion on looking at them."""
 
 
 def run(settings: Settings) -> int:
     """Serve until told to stop; the exit code of the process."""
+    gc.set_threshold(*COLLECT_AFTER)
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))  # a connection of the stream takes a file each
     if settings.db is not None:

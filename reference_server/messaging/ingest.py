@@ -33,6 +33,7 @@ class Offered(msgspec.Struct, frozen=True):
     known: Known
     given: list[dict[str, Any]]
     extra: dict[str, Any]
+    whole: bool
     source: str
     readings: list[Reading]
     outcome: Outcome
@@ -149,7 +150,7 @@ class Ingest:
             readings.check_quality(given.readings, threshold, **ids)
         parsed = [readings.parsed(one) for one in given.readings]
         self._waiting.append(
-            Offered(incoming, known, given.readings, given.extra, caller.name, parsed, outcome)
+            Offered(incoming, known, given.readings, given.extra, given.whole, caller.name, parsed, outcome)
         )
         if not self._flushing:
             self._flushing = True

@@ -82,8 +82,10 @@ def deadline(ttl: float | None) -> float | None:
 _PROCESS = uuid.uuid4().hex[:20]
 """Of this start of the server; a number is appended, because asking the system for randomness costs more."""
 _NUMBERS = itertools.count()
+OWN_IDS = f"msg-{_PROCESS}"
+"""What the ids that this process makes begin with; a client that sends such an id does not keep it."""
 
 
 def new_id() -> str:
     """An id that no other message has."""
-    return f"msg-{_PROCESS}{next(_NUMBERS):012x}"
+    return f"{OWN_IDS}{next(_NUMBERS):012x}"

@@ -19,6 +19,8 @@ class Measured(msgspec.Struct, frozen=True):
     sensor: str
     readings: list[Any]
     extra: dict[str, Any]
+    whole: bool
+    """Whether the payload is in the form of P3 10.1 already, and can go on as it came."""
 
 
 def decoded(payload: bytes) -> dict[str, Any]:
@@ -48,7 +50,8 @@ def sensor_reading(payload: bytes, topic: topics.SensorTopic) -> Measured:
     sensor = value.get("sensorId")
     if not isinstance(sensor, str) or not sensor:
         raise _bad("sensorId", "sensorId is missing")
-    if "measurements" in value:
+    listed = "measurements" in value
+    if listed:
         readings = value["measurements"]
         extra = {name: one for name, one in value.items() if name not in ("sensorId", "measurements")}
     else:
@@ -59,7 +62,7 @@ def sensor_reading(payload: bytes, topic: topics.SensorTopic) -> Measured:
     named = [one.get("parameter") for one in readings if isinstance(one, dict)]
     if len(named) == len(readings) and topic.parameter not in named:
         raise _bad("measurements", "no reading is of the parameter that the topic names")
-    return Measured(sensor, readings, extra)
+    return Measured(sensor, readings, extra, listed and b'"payload"' not in payload)
 
 
 def alert(payload: bytes, severity: str) -> dict[str, Any]:

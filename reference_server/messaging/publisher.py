@@ -42,8 +42,8 @@ class Publisher:
 
     def unused(self, wanted: str | None) -> str:
         """The id that a client gave its message, unless another had it: ids are unique (DTC-P3-015)."""
-        if wanted is None or wanted in self._ids:
-            wanted = messages.new_id()
+        if wanted is None or wanted in self._ids or wanted.startswith(messages.OWN_IDS):
+            return messages.new_id()
         self._ids[wanted] = None
         if len(self._ids) > RECENT_IDS:
             self._ids.popitem(last=False)
@@ -69,6 +69,11 @@ class Publisher:
         known, incoming = offered.known, offered.incoming
         made: list[Message] = []
         named = topics.parse_sensor(incoming.topic)
+        if offered.whole and len(offered.readings) == 1:  # its topic names the parameter: that was judged
+            message = outgoing(incoming, offered.source, event="sensor:data", retain=False)
+            self._as_reading(message, offered, offered.readings)
+            message.id = self.unused(incoming.id)
+            return [message]
         groups: dict[str, tuple[list[dict[str, Any]], list[Reading]]] = {}
         for given, reading in zip(offered.given, offered.readings, strict=True):
             group = groups.setdefault(reading.parameter, ([], []))
@@ -82,13 +87,19 @@ class Publisher:
                 incoming.topic if own else topics.reading(known.city.id, known.kind, known.id, parameter)
             )
             message.payload = orjson.dumps(payload)
-            message.content_type = messages.JSON
+            self._as_reading(message, offered, stored)
             message.id = self.unused(incoming.id if own else None)
-            message.fact = Fact(known.city.id, known.id, tuple(stored))
-            message.ttl = messages.SENSOR_TTL_S if incoming.ttl is None else incoming.ttl
-            message.expires = messages.deadline(message.ttl)
             made.append(message)
         return made
+
+    @staticmethod
+    def _as_reading(message: Message, offered: Offered, stored: Sequence[Reading]) -> None:
+        """What each message of a reading has."""
+        message.content_type = messages.JSON
+        message.fact = Fact(offered.known.city.id, offered.known.id, tuple(stored))
+        if message.ttl is None:
+            message.ttl = messages.SENSOR_TTL_S
+            message.expires = messages.deadline(messages.SENSOR_TTL_S)
 
     # --- state
 

@@ -81,9 +81,10 @@ class Retention:
             log = self._logs[message.topic] = _Log(rule)
             self._size += TOPIC_BYTES
         self._logs.move_to_end(message.topic)
+        size = cost(message)
         log.kept.append(message)
-        log.size += cost(message)
-        self._size += cost(message) + MESSAGE_BYTES
+        log.size += size
+        self._size += size + MESSAGE_BYTES
         self._trim(log, message.at)
         while self._size > self._total and len(self._logs) > 1:
             _, oldest = self._logs.popitem(last=False)

@@ -39,6 +39,8 @@ LINGER_S = 5.0
 """How long a client may take to read its last bytes."""
 MAX_PENDING = 4000
 """Messages of a client that wait for their commit before its socket is not read any further."""
+PUBACK = b"\x40\x02"
+"""The head of a PUBACK with reason 0, which is left out (MQTT 5 section 3.4.2.1)."""
 LATEST = ("latest", "true")
 """User property of a SUBSCRIBE that asks for the newest reading of each sensor, which are not retained."""
 CLOGGED_BYTES = 256 * 1024
@@ -385,6 +387,9 @@ class Connection(asyncio.Protocol):
             self._transport.resume_reading()
 
     def _acknowledge(self, incoming: Unanswered) -> None:
+        if incoming.qos == 1 and not incoming.reason and not self._old:
+            self._write(PUBACK + incoming.packet_id.to_bytes(2))
+            return
         if incoming.qos == 1:
             reason = mqtt5.PubAckReasonCode(incoming.reason)
             self.send(PubAckPacket(incoming.packet_id, reason_code=reason))

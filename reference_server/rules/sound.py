@@ -47,7 +47,7 @@ def batch(given: Sequence[Any], now_us: int, capacity: Any, max_value: Any) -> b
             return False
         key = (one.parameter, one.unit)
         if key not in ranges:
-            ranges[key] = _range(*key, {"capacity": capacity, "maxValue": max_value})
+            ranges[key] = _range(*key, capacity, max_value)
         limits = ranges[key]
         if limits is None:
             return False
@@ -58,7 +58,7 @@ def batch(given: Sequence[Any], now_us: int, capacity: Any, max_value: Any) -> b
     return True
 
 
-def _range(parameter: str, unit: str, declared: dict[str, Any]) -> tuple[float, float, bool] | None:
+def _range(parameter: str, unit: str, capacity: Any, max_value: Any) -> tuple[float, float, bool] | None:
     """Least and greatest value of a parameter and whether it is a count; None for a unit of others."""
     rule = PARAMETERS.get(parameter)
     if rule is None:
@@ -67,6 +67,6 @@ def _range(parameter: str, unit: str, declared: dict[str, Any]) -> tuple[float, 
         return None
     high = rule.high
     if high is None:
-        limit = declared[rule.limit] if rule.limit else None
+        limit = {"capacity": capacity, "maxValue": max_value}[rule.limit] if rule.limit else None
         high = limit if limit is not None and is_number(limit) else inf
     return rule.low - TOLERANCE, high + TOLERANCE, rule.integral

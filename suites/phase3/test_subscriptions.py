@@ -204,6 +204,26 @@ def test_no_message_comes_above_the_granted_level(twin: Twin) -> None:
     )
 
 
+@verifies("DTC-P3-025", hazard="write")
+def test_a_message_comes_at_the_granted_level(twin: Twin) -> None:
+    sensor, session, speaker = readings.sensor(twin), open_session(twin), open_session(twin)
+    granted, mine = grants(session, (readings.filter_of(twin), 1)), readings.measurement(twin)
+    speaker.send("PUBLISH", readings.body(sensor, mine), topic=readings.topic(twin, sensor), qos=1)
+    got = session.publishes(wia.DELIVERY_S, readings.like(sensor, mine["value"]), most=1)
+    speaker.close()
+    session.close()
+    if not got:
+        raise Blocked("DTC-P3-011", "the message does not come")
+    if granted != [1]:
+        raise NotApplicable(f"QoS {granted} is granted")
+    expect.equal(
+        got[0].get("qos"),
+        1,
+        "a message of QoS 1 comes below the granted level",
+        clause="P3 6.2, MQTT 5 3.8.4",
+    )
+
+
 @verifies("DTC-P3-026")
 def test_connect_is_answered_with_connack(twin: Twin) -> None:
     session = open_session(twin)

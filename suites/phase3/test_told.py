@@ -512,6 +512,31 @@ def test_a_reading_from_one_door_is_told_at_the_other(twin: Twin, door: str) -> 
 
 
 @verifies("DTC-P3-087", hazard="write")
+def test_every_subscriber_is_told(twin: Twin) -> None:
+    sensor, mine = readings.sensor(twin, "everybody"), readings.measurement(twin)
+    sessions = [open_session(twin) for _ in range(2)] if twin.target.stream_url else []
+    clients = [broker.connect(twin, f"everybody-{n}") for n in range(2)] if twin.target.mqtt_url else []
+    for one in (*sessions, *clients):
+        one.subscribed((readings.filter_of(twin), 0))
+    readings.post(twin, sensor, mine)
+    told = [
+        len(one.publishes(wia.DELIVERY_S, readings.like(sensor, mine["value"]), most=1)) for one in sessions
+    ]
+    told += [
+        len(one.messages(wia.DELIVERY_S, readings.on_mqtt(sensor, mine["value"]), most=1)) for one in clients
+    ]
+    for each in (*sessions, *clients):
+        each.close()
+    expect.that(
+        all(told),
+        "of several subscribers some are not told",
+        expected="the message at each of them",
+        actual=told,
+        clause="P3 5.2",
+    )
+
+
+@verifies("DTC-P3-087", hazard="write")
 def test_each_reading_of_a_request_is_told(twin: Twin) -> None:
     sensor, ears = readings.sensor(twin, "several"), events.Ears(twin, "sensors/#")
     mine = [readings.measurement(twin, name) for name in ("temperature", "humidity")]

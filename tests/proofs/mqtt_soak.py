@@ -18,6 +18,8 @@ from tests.support.soak import BASE_MS, Publisher, Watcher
 FLAT = 1.15
 """Memory of the last quarter against that of the second one, after the logs have filled up."""
 TURN_S = 0.01
+OFTEN = 0.01
+"""How likely each connection is cut in a turn: some times a second in all."""
 PARTS = 4
 """Publishers of each sensor."""
 SPAN = 10**8
@@ -57,11 +59,11 @@ def main() -> int:
         before = stored(Path(folder) / "twin.db")
         sensors = [one["id"] for one in twin.get("/sensors?type=EnvironmentalSensor&limit=2")["sensors"]]
         publishers = [
-            Publisher(url, key, TOPIC.format(one), one, f"p{one}-{part}", randomness, first=part * SPAN)
+            Publisher(url, key, TOPIC.format(one), one, f"p{one}-{part}", randomness, part * SPAN, OFTEN)
             for one in sensors
             for part in range(PARTS)
         ]
-        watcher = Watcher(url, key, f"city/{CITY}/sensors/environmental/{sensors[0]}/#", randomness)
+        watcher = Watcher(url, key, f"city/{CITY}/sensors/environmental/{sensors[0]}/#", randomness, OFTEN)
         memory: list[tuple[float, float]] = []
         begun = time.monotonic()
         while (passed := time.monotonic() - begun) < seconds:

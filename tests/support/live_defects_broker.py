@@ -85,6 +85,14 @@ def _counts(wanted: Callable[[Delivery], bool]) -> Make:
     return make
 
 
+def _sends_on(taken: Make) -> Make:
+    def wrong(self: MqttSession, packet_id: int, *, refused: bool) -> None:
+        taken(self, packet_id, refused=refused)
+        self.pump()
+
+    return wrong
+
+
 def _reversed_answers(handler: Make) -> Make:
     def wrong(self: MqttConnection, packet: Any) -> None:
         own = self.send
@@ -295,8 +303,9 @@ BROKER: tuple[LiveDefect, ...] = tuple(
         ("057", "QoS 2 does not count against the receive maximum", wrap(
             MqttSession, "pump", _counts(lambda one: one.qos < 2)
         )),
-        ("057", "PUBREC opens the window", wrap(
-            MqttSession, "pump", _counts(lambda one: one.waits_for != COMPLETE)
+        ("057", "PUBREC opens the window", both(
+            wrap(MqttSession, "pump", _counts(lambda one: one.waits_for != COMPLETE)),
+            wrap(MqttSession, "taken", _sends_on),
         )),
         ("051", "SUBACK answers in reverse", wrap(MqttConnection, "on_subscribe", _reversed_answers)),
         ("051", "a shared subscription is everybody's", wrap(Broker, "_share", _everybodys_share)),

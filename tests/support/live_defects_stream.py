@@ -18,11 +18,11 @@ from reference_server import tokens
 from reference_server.auth import Principal
 from reference_server.errors import ApiError
 from reference_server.faults.fault import both, wrap
-from reference_server.messaging import alerts
 from reference_server.messaging.allowances import UNLIMITED_FROM
 from reference_server.messaging.ingest import Ingest
 from reference_server.messaging.publisher import Publisher
 from reference_server.mqtt.broker import Broker
+from reference_server.services import alerts
 from reference_server.stream import conversation, frames, handshake
 from reference_server.stream.connection import Connection, _Framing
 from reference_server.stream.conversation import Conversation
@@ -334,7 +334,7 @@ STREAM: tuple[LiveDefect, ...] = tuple(
         ("010", "a context is kept that was to be dropped", wrap(Connection, "_own", _remembers)),
         ("023", "alerts have the latitude first", wrap(alerts, "raised", _latitude_first)),
         ("023", "the area of an alert is no closed ring", wrap(alerts, "raised", _open_area)),
-        ("028", "messages come at QoS 0 whatever was granted", wrap(Door, "deliver", _always_0)),
+        ("025", "messages come at QoS 0 whatever was granted", wrap(Door, "deliver", _always_0)),
         ("027", "of several filters only the first one ends", lambda: conversation.HANDLERS.update(
             UNSUBSCRIBE=_first_topic_alone(conversation.HANDLERS["UNSUBSCRIBE"])
         )),

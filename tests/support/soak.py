@@ -15,6 +15,8 @@ from tests.support.mqtt_client import Client, Closed
 
 WINDOW = 800
 BASE_MS = 1_735_689_600_000  # 2025-01-01T00:00:00Z
+OFTEN = 0.1
+"""How likely a connection is cut in a step."""
 
 
 class Publisher:
@@ -29,7 +31,9 @@ class Publisher:
         name: str,
         randomness: random.Random,
         first: int = 0,
+        often: float = OFTEN,
     ) -> None:
+        self.often = often
         self.url, self.key, self.topic, self.sensor, self.name = url, key, topic, sensor, name
         self.random = randomness
         self.first = self.next = first
@@ -46,13 +50,15 @@ class Publisher:
         try:
             batch = []
             while count and len(self._under_way) < WINDOW:
-                packet_id = next(i for i in range(self.next % 60_000 + 1, 65_536) if i not in self._under_way)
+                packet_id = self.next % 60_000 + 1
+                while packet_id in self._under_way:
+                    packet_id += 1
                 self._under_way[packet_id] = (self.next, qos)
                 batch.append(self._message(packet_id))
                 self.next += 1
                 count -= 1
             client.send(*batch)
-            if self.random.random() < 0.1:
+            if self.random.random() < self.often:
                 self.cut()
                 return
             while len(self._under_way) > WINDOW * 3 // 4 or client.waiting():
@@ -125,7 +131,10 @@ def instant(number: int) -> str:
 class Watcher:
     """Hears every reading, acknowledges it, and is cut now and then; its session keeps what it misses."""
 
-    def __init__(self, url: str, key: str, pattern: str, randomness: random.Random) -> None:
+    def __init__(
+        self, url: str, key: str, pattern: str, randomness: random.Random, often: float = OFTEN
+    ) -> None:
+        self.often = often
         self.url, self.key, self.pattern, self.random = url, key, pattern, randomness
         self.heard: dict[str, int] = {}
         self.cuts = 0
@@ -141,7 +150,7 @@ class Watcher:
     def step(self) -> bool:
         """Take what has come, sometimes after losing the connection; whether something came."""
         known = len(self.heard)
-        if self.random.random() < 0.1:
+        if self.random.random() < self.often:
             self.cuts += 1
             self._client.close()
             self._client = self._connect()
