@@ -10,8 +10,9 @@ import pytest
 from dtc_cli.harness.suite import Blocked, NotApplicable, Tolerated, Twin, Violation, expect, verifies
 from suites.phase2.support_live import moment
 from suites.phase3.support import broker, events, readings, wia
+from suites.phase3.support.broker import Client
 from suites.phase3.support.events import Heard
-from suites.phase3.support.wia import open_session
+from suites.phase3.support.wia import Session, open_session
 
 SEVERITIES = {"critical", "high", "medium", "low"}  # C-66
 KEBAB = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
@@ -516,8 +517,9 @@ def test_every_subscriber_is_told(twin: Twin) -> None:
     sensor, mine = readings.sensor(twin, "everybody"), readings.measurement(twin)
     sessions = [open_session(twin) for _ in range(2)] if twin.target.stream_url else []
     clients = [broker.connect(twin, f"everybody-{n}") for n in range(2)] if twin.target.mqtt_url else []
-    for one in (*sessions, *clients):
-        one.subscribed((readings.filter_of(twin), 0))
+    subscribers: list[Session | Client] = [*sessions, *clients]
+    for each in subscribers:
+        each.subscribed((readings.filter_of(twin), 0))
     readings.post(twin, sensor, mine)
     told = [
         len(one.publishes(wia.DELIVERY_S, readings.like(sensor, mine["value"]), most=1)) for one in sessions
@@ -525,7 +527,7 @@ def test_every_subscriber_is_told(twin: Twin) -> None:
     told += [
         len(one.messages(wia.DELIVERY_S, readings.on_mqtt(sensor, mine["value"]), most=1)) for one in clients
     ]
-    for each in (*sessions, *clients):
+    for each in subscribers:
         each.close()
     expect.that(
         all(told),
