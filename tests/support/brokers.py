@@ -3,7 +3,8 @@
 import shutil
 import socket
 import subprocess
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -20,35 +21,28 @@ def free_port() -> int:
 
 
 @contextmanager
-def mosquitto(folder: Path, password: str) -> Iterator[str]:
-    """A broker that takes the user api-key with this password; yields its address."""
+def mosquitto(
+    folder: Path, password: str, *, port: int | None = None, others: Mapping[str, str] | None = None
+) -> Iterator[str]:
+    """A broker that takes the user api-key with this password, and other users; yields its address."""
     assert PROGRAM is not None
-    port = free_port()
-    users, config = folder / "users", folder / "mosquitto.conf"
-    subprocess.run(
-        [PASSWD, "-b", "-c", str(users), "api-key", password],
-        check=True,
-        capture_output=True,
-    )
+    port = port or free_port()
+    users, config, log = folder / "users", folder / "mosquitto.conf", folder / "mosquitto.log"
+    users.touch(mode=0o644)
+    for name, secret in {"api-key": password, **(others or {})}.items():
+        subprocess.run([PASSWD, "-b", str(users), name, secret], check=True, capture_output=True)
     users.chmod(0o644)
     config.write_text(
         f"listener {port} 127.0.0.1\nallow_anonymous false\npassword_file {users}\nmax_keepalive 65535\n"
         "max_inflight_messages 1000\npersistence false\nuser root\n"
     )
-    process = subprocess.Popen(
-        [PROGRAM, "-c", str(config), "-v"], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
-    )
+    with log.open("wb") as out:
+        process = subprocess.Popen([PROGRAM, "-c", str(config)], stdout=out, stderr=subprocess.STDOUT)
     try:
-        assert process.stdout is not None
-        said = b""
-        for line in process.stdout:
-            said += line
-            if b"running" in line:
-                break
-        assert process.poll() is None, said
+        while b"running" not in log.read_bytes():
+            assert process.poll() is None, log.read_bytes()
+            time.sleep(0.01)
         yield f"mqtt://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(10)
-        if process.stdout:
-            process.stdout.close()
