@@ -241,7 +241,9 @@ def show_summary(found: "Summary", *, dry_run: bool = False) -> None:
         console.out(f"  gate {gate.name}: {value}, at least {gate.least:g} is asked: {verdict}")
     for problem in found.problems:
         console.out(f"  note: {problem}")
-    if found.nothing:
+    if found.nothing and not found.layers:
+        console.out("nothing was read yet")
+    elif found.nothing:
         console.out("nothing was migrated: the source gave no records")
     elif not found.accounted:
         console.out("NOT ALL RECORDS ARE ACCOUNTED FOR")

@@ -10,7 +10,9 @@ from dtc_cli.migrate.wire import Wire, said
 
 NDJSON = {"Content-Type": "application/x-ndjson"}
 PAGE = 1000  # P2 4.3: the most that a page may hold
-POLL_S = 0.02
+POLL_S, POLL_MOST_S = 0.02, 0.05
+QUICK_S = 5.0
+"""So long a job is looked at often: most take less than a second, and the next page waits for it."""
 NOT_OFFERED = frozenset({404, 405, 501})
 
 
@@ -54,10 +56,11 @@ class ImportJobs:
         place = answer.headers.get("location") or f"{self._at}/imports/{quote(str(job['id']), safe='')}"
         if "://" not in place:
             place = self._relative(place)
-        pause = POLL_S
+        pause, waited = POLL_S, 0.0
         while job.get("status") not in ("completed", "failed", "cancelled"):
             time.sleep(pause)
-            pause = min(pause * 1.3, 0.5)
+            waited += pause
+            pause = min(pause * 1.3, POLL_MOST_S if waited < QUICK_S else 0.5)
             job = self._wire.request("GET", place).json()
         if job["status"] != "completed" and not job.get("errors"):
             raise target_error(

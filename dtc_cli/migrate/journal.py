@@ -134,6 +134,16 @@ class Journal:
         with self.transaction() as db:
             db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, orjson.dumps(value).decode()))
 
+    def is_blank(self) -> bool:
+        """Whether nothing was read or written yet, and no city made."""
+        rows = self._db.execute("SELECT EXISTS (SELECT 1 FROM record), EXISTS (SELECT 1 FROM object)")
+        return rows.fetchone() == (0, 0) and not self.fact("cityMade") and self.fact("epoch") in (None, 1)
+
+    def forget_layers(self) -> None:
+        """Forget what was noted about layers of which no record was kept."""
+        with self.transaction() as db:
+            db.execute("DELETE FROM layer")
+
     def note(self, at: str, what: str, detail: Mapping[str, Any]) -> None:
         """Add to the history of the migration."""
         with self.transaction() as db:
@@ -373,6 +383,10 @@ class Journal:
                     )
                 )  # fmt: skip
             last = rows[-1][0]
+
+    def repaired(self) -> set[str]:
+        """Ids of objects whose geometry was mended."""
+        return {row[0] for row in self._db.execute("SELECT id FROM record WHERE state = 'repaired'")}
 
     def reading_spans(self) -> Iterator[tuple[str, str, str]]:
         """Sensors whose readings this migration wrote, each with its first and last instant in UTC."""

@@ -63,8 +63,10 @@ def begin(journal: Journal, plan: Plan, target: str, *, changed_plan: bool = Fal
     """
     digest = hashlib.sha256(Path(plan.file).read_bytes()).hexdigest()
     known = journal.fact("migration")
-    if known is None:
-        identifier = str(uuid.uuid4())
+    # A run that ended before its first record (a mistyped target, a plan that had to be mended) binds nobody.
+    if known is None or journal.is_blank():
+        identifier = str(known or uuid.uuid4())
+        journal.forget_layers()
         for name, value in (
             ("plan", str(Path(plan.file).resolve())),
             ("planDigest", digest),

@@ -50,6 +50,12 @@ def cleaned(column: list[Any]) -> list[Any]:
         given = [value for value in column if value is not None]
         if max(given) <= LARGEST_WHOLE and min(given) >= -LARGEST_WHOLE:
             return column
+    if kinds == {float}:
+        return [
+            # as `plain`, without a call for each
+            value if value is None or not (value - value != 0 or value.is_integer()) else plain(value)
+            for value in column
+        ]
     return [plain(value) for value in column]
 
 

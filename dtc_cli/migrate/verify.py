@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +20,8 @@ from dtc_cli.migrate.reader import LayerReader
 SAMPLE_MIN = 299
 """With no failure among so many, a share of 0.99 is certain to 95 % (edge case 43)."""
 CHECK_ALL_BELOW = 1000
+LEAST_OF_EACH = 50
+"""Of each type, mended and not, at least so many are compared."""
 LISTED = 200
 
 
@@ -95,33 +98,39 @@ def verify(plan: Plan, journal: Journal, view: View, *, seed: int = 1, geometry:
     """
     wanted = Counter(item["type"] for item in journal.live_objects())
     expected = sum(wanted.values())
+    chosen = _chosen(journal, expected, seed) if geometry else set()
     seen, twice, found_types = 0, 0, Counter[str]()
     differs: list[dict[str, Any]] = []
     differing = 0
-    sample = _Sample(expected, seed)
+    sample: dict[str, dict[str, Any]] = {}
     seen_ids: set[str] = set()
-    for part in _parts(view.walk(), 500):
-        known = journal.objects(str(item.get("id")) for item in part)
-        for item in part:
-            identifier = str(item.get("id"))
-            standing = known.get(identifier)
-            if standing is None or standing[1] != "live":
-                continue
-            if identifier in seen_ids:
-                twice += 1
-                continue
-            seen_ids.add(identifier)
-            seen += 1
-            found_types[str(item.get("type"))] += 1
-            if not content.matches(item, standing[0]):
-                differing += 1
-                if len(differs) < LISTED:
-                    differs.append(
-                        {"id": identifier, "layer": standing[4].split("\n")[0], "why": "content differs"}
-                    )
-            sample.take(identifier, item)
+    # The source is read anew while the target is.
+    with ThreadPoolExecutor(1, thread_name_prefix="verify") as pool:
+        anew = pool.submit(_given_again, _readers(plan, journal) if geometry else [], chosen)
+        for part in _parts(view.walk(), 500):
+            known = journal.objects(str(item.get("id")) for item in part)
+            for item in part:
+                identifier = str(item.get("id"))
+                standing = known.get(identifier)
+                if standing is None or standing[1] != "live":
+                    continue
+                if identifier in seen_ids:
+                    twice += 1
+                    continue
+                seen_ids.add(identifier)
+                seen += 1
+                found_types[str(item.get("type"))] += 1
+                if not content.matches(item, standing[0]):
+                    differing += 1
+                    if len(differs) < LISTED:
+                        differs.append(
+                            {"id": identifier, "layer": standing[4].split("\n")[0], "why": "content differs"}
+                        )
+                if identifier in chosen:
+                    sample[identifier] = item
+        given = anew.result()
     missing = [item["id"] for item in journal.live_objects() if item["id"] not in seen_ids]
-    checked, off, worst = _geometry(plan, journal, sample.items) if geometry else (0, [], 0.0)
+    checked, off, worst = _geometry(plan, given, sample)
     for one in off[:LISTED]:
         differs.append(one)
     good = checked - len(off)
@@ -146,30 +155,34 @@ def verify(plan: Plan, journal: Journal, view: View, *, seed: int = 1, geometry:
     )
 
 
-class _Sample:
-    """Objects for the comparison in metres: all of a small migration, else some of each type."""
+def _chosen(journal: Journal, expected: int, seed: int) -> set[str]:
+    """Ids for the comparison in metres: all of a small migration, else some of each type, mended or not."""
+    if expected <= CHECK_ALL_BELOW:
+        return {item["id"] for item in journal.live_objects()}
+    share, dice = 2 * SAMPLE_MIN / max(expected, 1), random.Random(seed)
+    strata: Counter[tuple[str, bool]] = Counter()
+    mended, found = journal.repaired(), set()
+    for item in journal.live_objects():
+        stratum = (item["type"], item["id"] in mended)
+        if strata[stratum] < LEAST_OF_EACH or dice.random() < share:
+            strata[stratum] += 1
+            found.add(item["id"])
+    return found
 
-    def __init__(self, expected: int, seed: int) -> None:
-        self.items: dict[str, dict[str, Any]] = {}
-        self._all = expected <= CHECK_ALL_BELOW
-        self._share = 2 * SAMPLE_MIN / max(expected, 1)
-        self._random = random.Random(seed)
-        self._strata: Counter[tuple[str, bool]] = Counter()
 
-    def take(self, identifier: str, item: dict[str, Any]) -> None:
-        stratum = (str(item.get("type")), "geometryRepaired" in (item.get("metadata") or {}))
-        rare = self._strata[stratum] < 50
-        if self._all or rare or self._random.random() < self._share:
-            self._strata[stratum] += 1
-            self.items[identifier] = item
+def _given_again(
+    readers: list[tuple[str, LayerReader]], chosen: set[str]
+) -> list[tuple[str, dict[str, Any]]]:
+    """What the source gives now for the chosen objects: (layer, object)."""
+    return list(_mapped(readers, chosen))
 
 
 def _geometry(
-    plan: Plan, journal: Journal, sample: dict[str, dict[str, Any]]
+    plan: Plan, given: list[tuple[str, dict[str, Any]]], sample: dict[str, dict[str, Any]]
 ) -> tuple[int, list[dict[str, Any]], float]:
-    """Read the source again and compare the sampled objects with what it gives now."""
+    """Compare the sampled objects with what the source gives now."""
     checked, off, worst = 0, [], 0.0
-    for layer, expected in expected_objects(plan, journal):
+    for layer, expected in given:
         now = sample.get(expected["id"])
         if now is None:
             continue
@@ -196,12 +209,18 @@ def _geometry(
 
 def expected_objects(plan: Plan, journal: Journal) -> Iterator[tuple[str, dict[str, Any]]]:
     """The objects that the source gives now, as the plan maps them: (layer, object)."""
+    return _mapped(_readers(plan, journal), None)
+
+
+def _readers(plan: Plan, journal: Journal) -> list[tuple[str, LayerReader]]:
+    """A reader for each layer that was migrated, as far as it was."""
     started = datetime.fromisoformat(journal.fact("started"))
     epoch = int(journal.fact("epoch"))
     stops = {
         f"{one['source']}/{one['layer']}": None if one["done"] else one["read"]
         for one in journal.layers(epoch)
     }
+    found = []
     for source in plan.sources:
         for layer in source.layers:
             name = f"{source.name}/{layer.name}"
@@ -216,10 +235,19 @@ def expected_objects(plan: Plan, journal: Journal) -> Iterator[tuple[str, dict[s
                 frame=2000,
                 stop=stops[name],
             )
-            for frame in reader.frames():
-                for record, body in frame.items():
-                    if record.state in ("ready", "repaired"):
-                        yield name, orjson.loads(body)
+            found.append((name, reader))
+    return found
+
+
+def _mapped(
+    readers: Iterable[tuple[str, LayerReader]], chosen: set[str] | None
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The objects of layers; where some are chosen, those only."""
+    for name, reader in readers:
+        for frame in reader.frames():
+            for record, body in frame.items():
+                if record.state in ("ready", "repaired") and (chosen is None or record.id in chosen):
+                    yield name, orjson.loads(body)
 
 
 def _parts(items: Iterable[dict[str, Any]], size: int) -> Iterator[list[dict[str, Any]]]:

@@ -192,6 +192,8 @@ def detect(path: str) -> str:  # noqa: PLR0911 - one per sign
     Raises:
         DtcError: `migration-source` for a missing file and for an unknown format.
     """
+    if not path.strip():
+        raise source_error("no source was named", where="SOURCE", hint="give a file, a .gdb folder or a URL")
     if "://" in path:
         return _by_address(path)
     place = Path(path)

@@ -333,7 +333,9 @@ def test_what_cannot_be_done_is_said(
 
 def test_a_journal_belongs_to_one_target(tmp_path: Path, dtc: Run, target: Path) -> None:
     plan = made.plan(made.buildings(tmp_path / "b.gpkg", 3))
-    dtc("run", plan, "--to", tmp_path / "o.ndjson")
+    # A first run that could not begin binds nobody.
+    assert dtc("run", plan, "--to", "/proc/nowhere/o.ndjson")[0] == 7
+    assert dtc("run", plan, "--to", tmp_path / "o.ndjson")[1]["read"] == 3
     assert "another target" in dtc("run", plan, "--to", tmp_path / "p.ndjson")[1]["error"]["what"]
     assert dtc("rollback", plan)[1]["error"]["code"] == "migration-target"
     (tmp_path / "o.ndjson").unlink()
