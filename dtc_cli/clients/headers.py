@@ -1,5 +1,6 @@
 """Headers of answers, as the REST port reads them."""
 
+from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 import httpx
@@ -26,7 +27,7 @@ def retry_after_s(answer: Answer, now: float) -> float:
         return float(text)
     if text:
         try:
-            return max(0.0, parsedate_to_datetime(text).timestamp() - now)
+            return max(0.0, http_date(text).timestamp() - now)
         except ValueError:
             return 1.0
     reset = answer.headers.get("x-ratelimit-reset", "")
@@ -35,3 +36,16 @@ def retry_after_s(answer: Answer, now: float) -> float:
         # The header is seconds to go in some servers and a Unix time in others.
         return max(0.0, seconds - now) if seconds > 1e9 else seconds
     return 1.0
+
+
+def http_date(text: str) -> datetime:
+    """An HTTP date, aware: they are all in GMT, also where a server spells that otherwise (RFC 9110 5.6.7).
+
+    Of several dates, as proxies leave them, the first.
+
+    Raises:
+        ValueError: when it is none.
+    """
+    day, comma, rest = text.partition(",")
+    found = parsedate_to_datetime(day + comma + rest.partition(",")[0])
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

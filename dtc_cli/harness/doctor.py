@@ -8,7 +8,6 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ import msgspec
 
 from dtc_cli.clients.answer import Answer, TargetMisbehaves, TargetUnreachable
 from dtc_cli.clients.documents import files
+from dtc_cli.clients.headers import http_date
 from dtc_cli.clients.rest import quote
 from dtc_cli.clients.validator import ValidatorFailed
 from dtc_cli.core.canonical import canonical_json, sha256_hex
@@ -364,10 +364,8 @@ def _reach_hint(problem: str) -> str:
 def _skew_ms(answer: Answer) -> int | None:
     """Target clock minus ours. A Date header has whole seconds: a difference within 2 s counts as none."""
     try:
-        date = parsedate_to_datetime(answer.headers.get("date", ""))
+        date = http_date(answer.headers.get("date", ""))
     except ValueError:
-        return None
-    if date.tzinfo is None:
         return None
     skew = (date - datetime.now(UTC)).total_seconds() + 0.5
     return 0 if abs(skew) <= 2 else int(skew * 1000)

@@ -21,6 +21,7 @@ import pytest
 from dtc_cli.clients import packets
 from dtc_cli.clients.answer import Answer, TargetMisbehaves, TargetUnreachable
 from dtc_cli.clients.credentials import NOBODY, Credential
+from dtc_cli.clients.headers import http_date
 from dtc_cli.clients.mqtt import Arrived, MqttLink
 from dtc_cli.clients.rest import quote
 from dtc_cli.clients.signatures import signature
@@ -77,6 +78,7 @@ __all__ = [
     "background",
     "catalogue",
     "expect",
+    "http_date",
     "judge",
     "judge_answer",
     "load_cases",

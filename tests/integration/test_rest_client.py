@@ -13,6 +13,7 @@ import pytest
 from dtc_cli.clients import rest as rest_module
 from dtc_cli.clients.answer import Answer, TargetMisbehaves, TargetUnreachable
 from dtc_cli.clients.credentials import Credentials
+from dtc_cli.clients.headers import http_date
 from dtc_cli.clients.recorder import Recorder
 from dtc_cli.clients.redaction import Redactor
 from dtc_cli.clients.rest import Rest
@@ -234,3 +235,16 @@ def test_independent_requests_go_together_and_are_recorded_in_order(port: PortMa
         assert one.waits == [3.0]
         named = [str(event["url"]).rpartition("/")[2] for event in one.events()]
         assert [name for name in named if name.isdigit()] == [*"01234567", "7", "8", "9"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Sat, 21 Nov 2026 20:55:01 GMT",
+        "Sat, 21 Nov 2026 20:55:01 -0000",
+        "Sat, 21 Nov 2026 20:55:01 GMT, Sat, 21 Nov 2026 20:55:02 GMT",
+        "Sat Nov 21 20:55:01 2026",
+    ],
+)
+def test_http_dates_are_in_gmt(text: str) -> None:
+    assert http_date(text).isoformat() == "2026-11-21T20:55:01+00:00"

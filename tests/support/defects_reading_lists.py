@@ -50,7 +50,6 @@ def _lists() -> Iterator[Defect]:
     ):
         yield Defect("DTC-P2-029", what, query(OBJECTS, _parts(change)))
     yield Defect("DTC-P2-030", "what is missing is false", by_properties(_missing_is_false))
-    yield Defect("DTC-P2-030", "one entry of an array is enough", by_properties(_entry_is_enough))
     yield Defect(
         "DTC-P2-030", "a comma means or", by_properties(lambda o, n, v: text_of(nested(o, n)) in v.split(","))
     )
@@ -168,11 +167,6 @@ def _latitudes_in_order(parts: list[str]) -> list[str]:
 def _missing_is_false(item: Any, name: str, value: str) -> bool:
     found = nested(item, name)
     return text_of(False if found is None else found) == value
-
-
-def _entry_is_enough(item: Any, name: str, value: str) -> bool:
-    found = nested(item, name)
-    return value in map(text_of, found) if isinstance(found, list) else text_of(found) == value
 
 
 def _rounded(item: Any, name: str, value: str) -> bool:

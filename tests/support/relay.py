@@ -152,7 +152,7 @@ def _parsed(body: bytes) -> Any:
 
 
 def _send(handler: BaseHTTPRequestHandler, reply: Reply) -> None:
-    handler.send_response(reply.status)
+    handler.send_response_only(reply.status)  # with the twin's own Date and Server
     for name, value in reply.headers.items():
         handler.send_header(name, value)
     if reply.status == 204:

@@ -1,10 +1,9 @@
 """Using up the allowance of a client on purpose (DTC-P2-101..103)."""
 
 from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
-from dtc_cli.harness.suite import Answer, Blocked, NotApplicable, NotTested, Twin
+from dtc_cli.harness.suite import Answer, Blocked, NotApplicable, NotTested, Twin, http_date
 
 LIMITED = "limited"
 SMALL = 300
@@ -108,9 +107,9 @@ def waiting_s(answer: Answer) -> float | None:
     """
     after, reset = (answer.headers.get(name, "") for name in ("retry-after", "x-ratelimit-reset"))
     try:
-        here = parsedate_to_datetime(answer.headers.get("date", ""))
+        here = http_date(answer.headers.get("date", ""))
         if after and not after.isdigit():
-            return max(0.0, (parsedate_to_datetime(after) - here).total_seconds())
+            return max(0.0, (http_date(after) - here).total_seconds())
     except ValueError:
         return float(after) if after.isdigit() else None
     if after or not reset.isdigit():
