@@ -37,6 +37,8 @@ class Past(NamedTuple):
     """Created with version 1, patched to 2, then to 3."""
     deleted: str
     later: str
+    place: Any
+    """The geometry that `patched` had before the second patch, which moves it too."""
     before: datetime
     """An hour before the first step."""
     first: datetime
@@ -115,14 +117,15 @@ def _steps(twin: Twin) -> Iterator[timedelta | Past]:
     _patch(twin, patched[0], 2)
     second, pause = _between(_now(twin, patched[0]))
     yield pause
-    _patch(twin, patched[0], 3)
+    place = body(twin.rest.get(path_of(patched[0]))).get("geometry")
+    _patch(twin, patched[0], 3, geometry=twin.scratch.geometry("Polygon"))
     twin.rest.delete(path_of(deleted[0]))
     if not eventually(twin, lambda: twin.rest.get(path_of(deleted[0])).status in (404, 410)):
         raise Blocked("DTC-P2-025", f"the object {deleted[0]} is still there after DELETE")
     later = _create(twin, version=1)
     third, pause = _between(created(twin, later[1]))
     yield pause
-    yield Past(patched[0], deleted[0], later[0], first - HOUR, first, second, third)
+    yield Past(patched[0], deleted[0], later[0], place, first - HOUR, first, second, third)
 
 
 def _create(twin: Twin, *, version: int) -> tuple[str, Answer]:
@@ -156,8 +159,8 @@ def _between(last: datetime) -> tuple[datetime, timedelta]:
     return instant, instant - last + _APART
 
 
-def _patch(twin: Twin, object_id: str, version: int) -> None:
-    answer = twin.rest.patch(path_of(object_id), json={"properties": {MARK: version}})
+def _patch(twin: Twin, object_id: str, version: int, **members: Any) -> None:
+    answer = twin.rest.patch(path_of(object_id), json={"properties": {MARK: version}, **members})
 
     def visible() -> bool:
         properties = body(twin.rest.get(path_of(object_id))).get("properties")

@@ -120,6 +120,20 @@ def test_each_entry_has_an_instant(twin: Twin, made: Past) -> None:
 
 
 @verifies("DTC-P2-083", hazard="write")
+def test_changes_have_instants_of_their_own(twin: Twin, made: Past) -> None:
+    """In one list of all changes, each patch has its own instant."""
+    told = [instant(entry) for entry in entries(ask(twin, made.patched, made.before, made.third))]
+    for name, start, end in (("first", made.first, made.second), ("second", made.second, made.third)):
+        expect.that(
+            any(one is not None and start <= one <= end for one in told),
+            f"no entry of the whole history has the instant of the {name} patch",
+            expected=f"an instant between {written(start)} and {written(end)}",
+            actual=[one and written(one) for one in told],
+            clause=CLAUSE,
+        )
+
+
+@verifies("DTC-P2-083", hazard="write")
 @pytest.mark.parametrize("change", ["first-patch", "last-patch"])
 def test_a_change_lies_in_its_range(twin: Twin, made: Past, change: str) -> None:
     start, end = (made.first, made.second) if change == "first-patch" else (made.second, made.third)

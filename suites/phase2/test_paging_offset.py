@@ -156,6 +156,16 @@ def test_offset_past_the_end(twin: Twin, sample: Sample, offset: str) -> None:
     )
 
 
+@verifies("DTC-P2-038", negative=True)
+def test_offset_beyond_all_numbers(twin: Twin) -> None:
+    """More than fits into 64 bits: an empty page as for any other, or refused as no number (DTC-P2-039)."""
+    answer = page(twin, {"limit": 10, "offset": 10**20})
+    admitted(answer, BAD_REQUEST)
+    if answer.status not in BAD_REQUEST:
+        expect.status(answer, {200}, clause=CLAUSE)
+        expect.equal(list(items_of(answer) or ()), [], "an offset past the end gives objects", clause=CLAUSE)
+
+
 @verifies("DTC-P2-038", hazard="write", negative=True)
 def test_last_object_is_before_the_end(twin: Twin, sample: Sample) -> None:
     """The end is not one too early: the last offset still gives an object."""

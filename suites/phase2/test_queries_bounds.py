@@ -7,7 +7,7 @@ import pytest
 from dtc_cli.harness.suite import Blocked, Twin, quote, verifies
 from suites.phase2.support.creating import read
 from suites.phase2.support.dataset import Sample
-from suites.phase2.support.filters import in_box, of_type
+from suites.phase2.support.filters import every, in_box, of_property, of_type
 from suites.phase2.support.lists import OBJECTS, need_items, page, walk
 from suites.phase2.support.queries import Filter, judge_filter
 from suites.phase2.support.replies import BAD_REQUEST, admitted, refused
@@ -203,6 +203,20 @@ def test_box_and_type(twin: Twin, field: Field, kind: str) -> None:
 
     together = Filter({**single.params, **typed.params}, both, "DTC-P2-032", CLAUSE)
     excused(twin, field.sample, together, 1000, [single, typed])
+
+
+@verifies("DTC-P2-032", hazard="write")
+@pytest.mark.parametrize("where", ["inside", "outside"])
+def test_box_and_property(twin: Twin, field: Field, where: str) -> None:
+    single = field.named(field.box)[0]
+    names = [
+        str(body["properties"]["dtcField"])
+        for body in field.sample.bodies.values()
+        if single.judge(body) is (where == "inside")
+    ]
+    named = Filter({"properties.dtcField": names[0]}, of_property("dtcField", names[0]), "DTC-P2-030")
+    together = Filter({**single.params, **named.params}, every(single.judge, named.judge), "DTC-P2-032")
+    excused(twin, field.sample, together, 1000, [single, named])
 
 
 @verifies("DTC-P2-029", hazard="write")

@@ -7,6 +7,7 @@ import pytest
 
 from dtc_cli.harness.suite import Answer, Tolerated, Twin, expect, quote, verifies
 from suites.phase2.support.replies import refused
+from suites.phase2.support.values import differences
 from suites.phase2.support_live import answered, body, eventually, moment, once, written
 from suites.phase2.support_live_past import MARK, Past, found, past
 
@@ -75,6 +76,19 @@ def test_a_patched_object_shows_the_value_of_then(twin: Twin, made: Past, when: 
         "a snapshot does not show the value that the object had",
         expected=f"properties.{MARK} {number}",
         actual=told if told is not None else "no such object",
+        clause=CLAUSE,
+    )
+
+
+@verifies("DTC-P2-084", hazard="write")
+def test_a_moved_object_shows_the_place_of_then(twin: Twin, made: Past) -> None:
+    there = shown(twin, made.second, made.patched) or {}
+    told = there.get("geometry")
+    expect.that(
+        not any(differences(made.place, told)),
+        "a snapshot does not show the geometry that the object had",
+        expected=made.place,
+        actual=told,
         clause=CLAUSE,
     )
 

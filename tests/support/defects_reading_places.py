@@ -206,7 +206,7 @@ def _places() -> Iterator[Defect]:
         ),
     )
     yield Defect(
-        "DTC-P2-079",
+        "DTC-P2-078",
         "nothing is near",
         after=answer("POST", NEARBY, lambda b: {**b, "results": [], "count": 0}),
     )
@@ -303,7 +303,6 @@ def _past() -> Iterator[Defect]:
         after=answer("GET", HISTORY, member("versions", by=lambda v: v[1:] if len(v) > 1 else v)),
     )
     yield Defect("DTC-P2-083", "all happened at once", after=answer("GET", HISTORY, _at_once))
-    yield Defect("DTC-P2-083", "a range without zones is UTC", query(HISTORY, _utc_range))
     yield Defect("DTC-P2-084", "properties of then, places of now", _geometry_of_now)
     yield Defect("DTC-P2-084", "what came later is there", _later_too)
     yield Defect("DTC-P2-084", "before the city there is an error", after=_no_beginning)
@@ -334,12 +333,6 @@ def _at_once(body: Any) -> Any:
         if name in one:
             one[name] = body["versions"][0][name]
     return body
-
-
-def _utc_range(given: dict[str, str]) -> None:
-    for name in ("start", "end"):
-        if re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?", given.get(name, "")):
-            given[name] += "Z"
 
 
 def _spoilt_snapshot(change: Callable[[Relay, Request, Any], Any]) -> Any:

@@ -96,6 +96,8 @@ class Taciturn(Relay):
     holds what phase 1 requires.
     """
 
+    HEADERS = ("content-type", "date", "retry-after", "allow")
+
     def __init__(self) -> None:
         super().__init__()
         self._next = 1_000_000
@@ -125,7 +127,9 @@ class Taciturn(Relay):
         body = reply.json
         if request.method == "DELETE" and reply.status == 204 and request.below.startswith("/objects/"):
             self._gone.add(request.below.split("/")[2])
-        for name in [name for name in reply.headers if name not in ("content-type", "retry-after", "date")]:
+        for name in [
+            name for name in reply.headers if name not in ("content-type", "retry-after", "date", "allow")
+        ]:
             reply.headers.pop(name)
         if not isinstance(body, dict):
             return reply

@@ -1,5 +1,6 @@
 """As many objects as a paging check needs, and lists that stand still while they are looked at."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from dtc_cli.harness.suite import Blocked, NotTested, Twin
@@ -11,14 +12,14 @@ SMALL = 300
 """A city of at most so many objects is paged through whole; of a larger one only the sample."""
 
 
-def crowd(twin: Twin, wanted: int) -> None:
-    """See to it that the city holds at least so many objects.
+def crowd(twin: Twin, wanted: int, params: Mapping[str, str] | None = None) -> None:
+    """See to it that the city holds at least so many objects, or so many that a query of the crowd finds.
 
     Raises:
         NotTested: when the city is too small and may not be written to.
         Blocked: when objects cannot be created.
     """
-    have = _count(twin, wanted)
+    have = _count(twin, wanted, params or {})
     if have >= wanted:
         return
     if "write" not in twin.target.hazards:
@@ -59,11 +60,11 @@ def settled(twin: Twin, sample: Sample) -> tuple[dict[str, str], list[str]]:
     return dict(sample.narrow), ids
 
 
-def _count(twin: Twin, wanted: int) -> int:
+def _count(twin: Twin, wanted: int, params: Mapping[str, str]) -> int:
     """How many objects the city holds, as far as it matters."""
-    answer = page(twin, {"limit": min(wanted, PAGE_MAX)})
+    answer = page(twin, {**params, "limit": min(wanted, PAGE_MAX)})
     items = need_items(answer)
     if len(items) >= wanted or wanted <= PAGE_MAX:
         total = total_of(answer)
         return max(len(items), total if total is not None and len(items) == PAGE_MAX else 0)
-    return len(set(walk(twin).ids))
+    return len(set(walk(twin, params).ids))
