@@ -297,11 +297,6 @@ def _past() -> Iterator[Defect]:
         "the end is ignored",
         query(HISTORY, lambda q: q.update(end="2999-01-01T00:00:00Z") if _reasonable(q) else 0),
     )
-    yield Defect(
-        "DTC-P2-083",
-        "the creation is missing",
-        after=answer("GET", HISTORY, member("versions", by=lambda v: v[1:] if len(v) > 1 else v)),
-    )
     yield Defect("DTC-P2-083", "all happened at once", after=answer("GET", HISTORY, _at_once))
     yield Defect("DTC-P2-084", "properties of then, places of now", _geometry_of_now)
     yield Defect("DTC-P2-084", "what came later is there", _later_too)

@@ -78,6 +78,8 @@ class Relay:
 
     def __init__(self) -> None:
         self.twin = ""
+        self.keys: dict[str, str] = {}
+        """The keys of the target file by role."""
         self.lock = threading.RLock()
 
     def before(self, request: Request) -> Reply | None:
@@ -127,6 +129,8 @@ def relayed(target: Path, relay: Relay, folder: Path) -> Iterator[Path]:
     """A target file whose base URL leads through the relay to the twin of the given target file."""
     text = target.read_text(encoding="utf-8")
     relay.twin = re.findall(r"http://([^/\"']+)/digital-twin-city/v1", text)[0]
+    found = re.findall(r'"(\w+)": "file:([^"]+)"', text)
+    relay.keys = {role: Path(file).read_text(encoding="utf-8").strip() for role, file in found}
     with serving(relay.handle) as origin:
         other = folder / "relayed.yaml"
         other.write_text(text.replace(f"http://{relay.twin}", origin), encoding="utf-8")
