@@ -45,7 +45,7 @@ TABLE = {
         "fahrenheit", "EnvironmentalSensor", -40, 140, -40.5, 140.5, "temperature"
     ),  # C-13
     "humidity": Quantity("percent", "EnvironmentalSensor", 0, 100, -0.5, 100.5),
-    "air-quality": Quantity("aqi", "EnvironmentalSensor", 0, 500, -1, 501, "air_quality"),
+    "air-quality": Quantity("aqi", "EnvironmentalSensor", 0, 500, -0.5, 500.5, "air_quality"),
     "noise-level": Quantity("decibel", "EnvironmentalSensor", 0, 120, -0.5, 120.5, "noise_level"),
     "traffic-volume": Quantity("vehicles/hour", "TrafficSensor", 0, 10000, -1, 10001, "traffic_volume"),
     "occupancy": Quantity("count", "OccupancySensor", 0, CAPACITY, -1, None),

@@ -55,6 +55,23 @@ def test_a_reading_is_accepted_and_read_back(twin: Twin, one: Sensor) -> None:
 
 
 @verifies("DTC-P2-055", hazard="write")
+def test_a_parameter_outside_the_table_is_kept(twin: Twin, one: Sensor) -> None:
+    """Such readings are valid (DTC-P1-069)."""
+    sent = [reading(slot(twin, 2), 42.5, parameter="average_speed", unit="km/h")]
+    answer = twin.scratch.post_readings(one.id, sent)
+    if not answer.ok:
+        stored(twin, one.id, [reading(slot(twin, 2), 21.5)])
+    answered(twin, answer, clause="C-15")
+    expect.that(
+        bool(found(twin, one, sent)[0]),
+        "a reading of a parameter outside the table is not returned",
+        expected=sent[0],
+        actual=seen(twin, one.id, sent),
+        clause="C-15",
+    )
+
+
+@verifies("DTC-P2-055", hazard="write")
 def test_a_batch_is_stored_whole_and_once(twin: Twin, one: Sensor) -> None:
     start = slot(twin, 3)
     sent = [reading(start + number * SECOND, 10.0 + number) for number in range(4)]

@@ -151,7 +151,17 @@ def test_a_bad_request_is_refused(twin: Twin, case: str) -> None:
 
 
 @verifies("DTC-P2-066", negative=True, hazard="write")
-@pytest.mark.parametrize("case", ["empty", "no-type", "type-a-number", "parameters-a-text", "range-of-words"])
+@pytest.mark.parametrize(
+    "case",
+    [
+        "empty",
+        "no-type",
+        "type-a-number",
+        "parameters-a-text",
+        "parameters-a-list",
+        "range-of-words",
+    ],
+)
 def test_a_request_that_is_none_is_refused(twin: Twin, case: str) -> None:
     plain = {"type": "TrafficFlow", "parameters": accepted(twin).sent["parameters"]}
     request: dict[str, Any] = {
@@ -159,6 +169,7 @@ def test_a_request_that_is_none_is_refused(twin: Twin, case: str) -> None:
         "no-type": {"parameters": plain["parameters"]},
         "type-a-number": {**plain, "type": 7},
         "parameters-a-text": {**plain, "parameters": "all"},
+        "parameters-a-list": {**plain, "parameters": [plain["parameters"]]},
         "range-of-words": {
             **plain,
             "parameters": {**plain["parameters"], "timeRange": {"start": "yesterday", "end": "now-ish"}},

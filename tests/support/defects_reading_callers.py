@@ -328,7 +328,8 @@ def _numbered(number: int) -> Any:
 def _breaks_on(given: Callable[[bytes], bool]) -> Any:
     def after(request: Request, reply: Reply, _body: Any) -> None:
         wrong = request.method in ("POST", "PATCH") and 400 <= reply.status < 500 and key_of(request)
-        if wrong and "json" in request.headers.get("content-type", "") and given(request.body):
+        media = request.headers.get("content-type", "json")
+        if wrong and "json" in media and given(request.body):
             reply.status = 500
 
     return after

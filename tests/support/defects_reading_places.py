@@ -48,11 +48,6 @@ def _runs() -> Iterator[Defect]:
         "parameters may be a list",
         after=unless_refused(*start, "INVALID_PARAMETERS", lambda b: isinstance(b.get("parameters"), list)),
     )
-    yield Defect(
-        "DTC-P2-066",
-        "crowds need no place",
-        after=unless_refused(*start, "INVALID_PARAMETERS", lambda b: b.get("type") == "CrowdDynamics"),
-    )
     yield Defect("DTC-P2-067", "no progress", after=answer("GET", RUN, member("progress")))
     yield Defect(
         "DTC-P2-067",
@@ -122,7 +117,7 @@ def _any_kind(body: Any) -> Any:
         span = {"start": now.isoformat(), "end": (now + timedelta(hours=1)).isoformat()}
         return {
             "type": "TrafficFlow",
-            "parameters": {"timeRange": span, "area": "all", **(body.get("parameters") or {})},
+            "parameters": {"timeRange": span, **(body.get("parameters") or {})},
         }
     return None
 
@@ -168,8 +163,8 @@ def _places() -> Iterator[Defect]:
     yield Defect(
         "DTC-P2-075", "services are a bare list", after=answer("GET", SERVICES, lambda body: body["services"])
     )
-    yield Defect("DTC-P2-076", "the beginning of a category", after=_category(str.startswith))
-    yield Defect("DTC-P2-076", "no service has a category", after=_category(lambda _own, _wanted: False))
+    yield Defect("DTC-P2-076", "the beginning of a category", before=_category(str.startswith))
+    yield Defect("DTC-P2-076", "no service has a category", before=_category(lambda _own, _wanted: False))
     yield Defect(
         "DTC-P2-077",
         "a status of another",
@@ -229,13 +224,19 @@ def _places() -> Iterator[Defect]:
 
 
 def _category(holds: Callable[[str, str], bool]) -> Any:
-    def after(request: Request, reply: Reply, body: Any) -> Any:
-        wanted = dict(request.query).get("category")
-        if request.method != "GET" or request.below != SERVICES or reply.status != 200 or not wanted:
-            return None
-        return {**body, "services": [one for one in body["services"] if holds(one["category"], wanted)]}
+    """The relay filters all services by itself."""
 
-    return after
+    def before(relay: Relay, request: Request) -> Reply | None:
+        wanted = dict(request.query).get("category")
+        if request.method != "GET" or request.below != SERVICES or not wanted:
+            return None
+        reply = relay.ask("GET", request.path, headers=key_of(request))
+        if reply.status == 200:
+            services = [one for one in reply.json["services"] if holds(one["category"], wanted)]
+            reply.json = {**reply.json, "services": services}
+        return reply
+
+    return before
 
 
 def _services_break(request: Request, reply: Reply, _body: Any) -> None:

@@ -74,7 +74,6 @@ def _sensors() -> Iterator[Defect]:
     )
     yield Defect("DTC-P2-049", "timeRange has no end", after=answer("GET", DATA, member("timeRange", "end")))
     yield Defect("DTC-P2-049", "measurements are called data", after=answer("GET", DATA, _called_data))
-    yield Defect("DTC-P2-050", "fractions of a second are cut from the range", query(DATA, _whole_seconds))
     yield Defect("DTC-P2-050", "an instant is no range", after=_no_instant)
     yield Defect("DTC-P2-050", "a range echoes the readings", after=answer("GET", DATA, _range_of_readings))
     yield Defect("DTC-P2-052", "count is text", after=answer("GET", DATA, member("count", by=str)))
@@ -123,12 +122,6 @@ def _other_status(given: dict[str, str]) -> None:
 def _called_data(body: Any) -> Any:
     body["data"] = body.pop("measurements")
     return body
-
-
-def _whole_seconds(given: dict[str, str]) -> None:
-    for name in ("start", "end"):
-        if name in given:
-            given[name] = re.sub(r"(:\d\d)\.\d+", r"\1", given[name])
 
 
 def _no_instant(request: Request, reply: Reply, _body: Any) -> Any:
