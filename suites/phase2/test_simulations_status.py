@@ -5,8 +5,18 @@ from typing import Any
 
 import pytest
 
-from dtc_cli.harness.suite import Answer, Blocked, NotApplicable, Twin, Violation, expect, verifies
-from suites.phase2.support_live import answered, body, is_zoneless, moment
+from dtc_cli.harness.suite import (
+    Answer,
+    Blocked,
+    NotApplicable,
+    NotTested,
+    Twin,
+    Violation,
+    expect,
+    verifies,
+)
+from suites.phase2.support_live import answered, body, is_zoneless, moment, once
+from suites.phase2.support_live_provoked import unfinished
 from suites.phase2.support_live_runs import FINAL, UNFINISHED, Run, all_watched, at, look, none_completed
 
 CLAUSE = "P2 4.5"
@@ -18,6 +28,29 @@ VOCABULARY = {"pending", "running", "completed", "failed", "cancelled", "queued"
 def runs(twin: Twin) -> list[Run]:
     """The runs, watched to their ends."""
     return all_watched(twin)
+
+
+def lasting(twin: Twin) -> list[Run]:
+    """The run of the target file's provocation, looked at a few times while it goes on; none without one.
+
+    Other runs may end before anybody looks.
+    """
+
+    def make() -> list[Run]:
+        if "slow_simulation" not in twin.target.provoke:
+            return []
+        try:
+            run = unfinished(twin)
+        except (Blocked, NotTested):
+            return []  # DTC-P2-071 and -074 say so
+        if run is None:
+            return []
+        for _ in range(3):
+            twin.clock.wait(0.1)
+            look(twin, run)
+        return [run]
+
+    return once(twin, "lasting simulation", make)
 
 
 def shown(runs: list[Run]) -> Iterator[tuple[Run, Answer, dict[str, Any]]]:
@@ -104,7 +137,7 @@ def test_progress_is_a_number_from_0_to_100(twin: Twin, runs: list[Run]) -> None
 
 @verifies("DTC-P2-068", negative=True, hazard="write")
 def test_progress_never_decreases(twin: Twin, runs: list[Run]) -> None:
-    for run in runs:
+    for run in (*runs, *lasting(twin)):
         if any(state in FINAL for state in run.states) and run.state not in FINAL:
             raise Blocked("DTC-P2-069", f"a run that had ended goes on: {run.states}")
         values = [value for one, value, _ in progress([run]) if isinstance(value, int | float) and one]
@@ -123,7 +156,7 @@ def test_a_completed_run_is_at_100(twin: Twin, runs: list[Run]) -> None:
 
 @verifies("DTC-P2-068", negative=True, hazard="write")
 def test_an_unfinished_run_is_not_at_100(twin: Twin, runs: list[Run]) -> None:
-    values = [value for _, value, state in progress(runs) if state in UNFINISHED]
+    values = [value for _, value, state in progress([*runs, *lasting(twin)]) if state in UNFINISHED]
     if not values:
         raise NotApplicable("no simulation was seen unfinished")
     wrong = [value for value in values if isinstance(value, int | float) and value >= 100]

@@ -30,7 +30,7 @@ from tests.support.defects_reading_tools import (
     code_at,
     unless_refused,
 )
-from tests.support.defects_tools import key_of, status_of
+from tests.support.defects_tools import key_of
 from tests.support.relay import Relay, Reply, Request
 
 
@@ -82,7 +82,6 @@ def _runs() -> Iterator[Defect]:
         "an unknown run is an unknown object",
         after=code_at("GET", RUN, "SIMULATION_NOT_FOUND", "OBJECT_NOT_FOUND"),
     )
-    yield Defect("DTC-P2-074", "to cancel is not allowed", after=status_of("DELETE", RUN, 204, 405))
     yield Defect(
         "DTC-P2-074",
         "a cancelled run has failed",
