@@ -23,6 +23,7 @@ MALFORMED: dict[str, bytes] = {
     "open-array": b'[{"type": "Building"}',
     "plain-text": b"type=Building",
     "not-utf-8": b'{"type": "Caf\xe9"}',
+    "deep": b"[" * 20_000,
 }
 LENIENT = (
     "trailing-comma",
@@ -94,6 +95,22 @@ def test_malformed_body(twin: Twin, name: str) -> None:
     twin.need_hazard("write")
     answer = twin.rest.post(OBJECTS, content=MALFORMED[name], headers={"Content-Type": JSON})
     judge_malformed(answer)
+
+
+@verifies("DTC-P2-098", hazard="write", negative=True)
+@pytest.mark.parametrize("path", [OBJECTS, "/cities/{city}/spatial/nearby"], ids=["objects", "nearby"])
+def test_no_body(twin: Twin, path: str) -> None:
+    """Nothing is no JSON text; which 4xx says so is not printed."""
+    twin.need_hazard("write")
+    answer = twin.rest.post(path, headers={"Content-Type": JSON})
+    admitted(answer)
+    expect.that(
+        400 <= answer.status < 500,
+        "a request whose body is missing is not refused",
+        expected="a 4xx",
+        actual=f"status {answer.status}, body {answer.excerpt()}",
+        clause="P2 9",
+    )
 
 
 @verifies("DTC-P2-098", hazard="write", negative=True)
