@@ -87,6 +87,8 @@ def _tested(folder: Path, registration: Registration, policy: Path, done: list[s
             reasons.append(f"{package.name}: {first.name}: {first.reason}")
         elif (target["name"], target["version"]) != (registration.product, registration.version):
             reasons.append(f"{package.name}: it is of {target['name']} {target['version']}")
+        elif target["city"] != registration.city:
+            reasons.append(f"{package.name}: it is of the city {target['city']}")
         else:
             done.append(f"{package.name} bears out {registration.level}")
             return
@@ -110,6 +112,8 @@ def _certified(
             payload, facts = credential.verify(token, keys[0])
             if (facts.product, facts.version) != (registration.product, registration.version):
                 raise Refusal(f"it is of {facts.product} {facts.version}")
+            if facts.city != registration.city:
+                raise Refusal(f"it is of the city {facts.city}")
             if facts.level.rank < registration.level.rank or facts.level is Level.NONE:
                 raise Refusal(f"it is for {facts.level}")
             if now >= statement.instant(payload["validUntil"]):

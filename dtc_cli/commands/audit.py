@@ -15,7 +15,6 @@ from dtc_cli.exit_codes import ExitCode
 if TYPE_CHECKING:
     from dtc_cli.core.sample import Sample
     from dtc_cli.signing.audit import Audit, Finding
-    from dtc_cli.signing.dsse import Signer
     from dtc_cli.signing.evidence import Evidence
     from dtc_cli.signing.verify import VerifyResult
 
@@ -30,6 +29,7 @@ Examples:
   dtc audit busan.dtcpack.tar.gz --target target.yaml --org "City Lab" --key auditor --trust dtc-trust.json
   dtc audit busan.dtcpack.tar.gz --target target.yaml --org "City Lab" --sample 50% --seed 4711
   dtc audit busan.dtcpack.tar.gz --target target.yaml --org "City Lab" --out audited.dtcpack.tar.gz --json
+  dtc audit busan.dtcpack.tar.gz --target target.yaml --org "City Lab" --sign sigstore
 
 \b
 Exit codes: 0 endorsed, 1 rejected: something came out otherwise, 2 usage, 3 the package is damaged, 4 its
@@ -37,6 +37,7 @@ signer is not trusted, 6 a part could not be judged again, 7 the target cannot b
 defect of dtc. A rejection is signed and laid beside the run like an endorsement.
 """
 
+OWN_KEY = "auditor"
 RUN_BY_MYSELF = "I have no interest in the result and was not paid for a particular one."
 
 
@@ -54,11 +55,14 @@ def audit(
     trust: Annotated[
         Path | None, typer.Option(help="Public key (PEM) of the signer, or a trust policy (JSON).")
     ] = None,
-    key: signers.KeyName = "auditor",
+    key: signers.KeyName = OWN_KEY,
     passphrase_file: signers.PassphraseFile = None,
     passphrase_env: signers.PassphraseEnv = None,
     signer: signers.Command = None,
     signer_key: signers.CommandKey = None,
+    sign: signers.Sign = "key",
+    trust_config: signers.TrustConfig = None,
+    identity_token_file: signers.IdentityToken = None,
     name: Annotated[str, typer.Option(help="Who audits, as it shall stand in the statement.")] = "",
     witnessed: Annotated[
         bool, typer.Option("--witnessed", help="You watched the audited run yourself.")
@@ -87,21 +91,31 @@ def audit(
             "usage", str(problem), where=f"--sample {sample}", hint="--sample 20% --seed 7"
         ) from problem
     findings = _findings(finding or [])
-    who = signers.chosen(key, passphrase_file, passphrase_env, signer, signer_key)
+    sealing = signers.sealing(
+        sign,
+        lambda: signers.chosen(key, passphrase_file, passphrase_env, signer, signer_key),
+        trust_config,
+        identity_token_file,
+        keyed=key != OWN_KEY or signer is not None,
+    )
     attestation.writable(out or package)
     checked = sound(package, trust)
     facts = read(package)
     started = attestation.now()
-    folder, own = _run_again(facts, target, drawn, runs, who, quiet=json)
-    made = _audit(
-        checked, facts, drawn, folder, own,
-        said={"name": name or org, "org": org, "witnessed": witnessed, "independence": independence},
-        findings=findings, started=started,
-    )  # fmt: skip
+    folder = _run_again(facts, target, drawn, runs, quiet=json)
+    from dtc_cli.signing import bundle
+    from dtc_cli.signing import package as packages
     from dtc_cli.signing.audit import PREDICATE
 
-    data = attestation.make(PREDICATE, made, checked.summary["subject"], who)
-    place = layout.beside("audit", who.keyid)
+    with sealing as who:
+        own = packages.build(folder, runs, {}, who)
+        made = _audit(
+            checked, facts, drawn, folder, own,
+            said={"name": name or org, "org": org, "witnessed": witnessed, "independence": independence},
+            findings=findings, started=started,
+        )  # fmt: skip
+        data = attestation.make(PREDICATE, made, checked.summary["subject"], who)
+    place = layout.beside("audit", bundle.parse(data, "the audit").keyid)
     attestation.lay_beside(package, out or package, place, data, who)
     code = _exit_code(made)
     if json:
@@ -167,14 +181,11 @@ def read(package: Path) -> "Evidence":
         raise attestation.refused(package, problem) from problem
 
 
-def _run_again(
-    facts: "Evidence", target: Path, sample: "Sample", runs: Path, who: "Signer", *, quiet: bool
-) -> tuple[Path, Path]:
-    """Judge the sample; returns the run folder and the auditor's own signed package."""
+def _run_again(facts: "Evidence", target: Path, sample: "Sample", runs: Path, *, quiet: bool) -> Path:
+    """Judge the sample; returns the run folder."""
     from dtc_cli.commands.certify import judge
     from dtc_cli.core import plan
     from dtc_cli.core.target import load
-    from dtc_cli.signing import package
 
     own = load(target)
     if plan.profile(own)["digest"] != facts.run.profile.digest:
@@ -198,7 +209,7 @@ def _run_again(
         select=f"sample:{sample}",
         mode="audit",
     )
-    return run.folder, package.build(run.folder, runs, {}, who)
+    return run.folder
 
 
 def _audit(

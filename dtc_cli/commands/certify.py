@@ -80,9 +80,7 @@ def certify(
     passphrase_env: PassphraseEnv = None,
     signer: signers.Command = None,
     signer_key: signers.CommandKey = None,
-    sign: Annotated[
-        str, typer.Option(metavar="key|sigstore", help="Sign with a key, or by identity.")
-    ] = "key",
+    sign: signers.Sign = "key",
     trust_config: signers.TrustConfig = None,
     identity_token_file: signers.IdentityToken = None,
     recheck: Annotated[
@@ -254,16 +252,13 @@ def _sealer(
     token: Path | None,
 ) -> "Sealing":
     """Whoever signs, once the run is over: an identity token lives for minutes only."""
-    if sign == "sigstore":
-        if key is not None or command is not None:
-            raise DtcError("usage", "with --sign sigstore there is no key", where="--sign sigstore")
-        return signers.identity(config, token)
-    if sign != "key" or config is not None or token is not None:
-        raise DtcError(
-            "usage", "that is no way to sign", where=f"--sign {sign}",
-            hint="--sign key, or --sign sigstore with --trust-config and --identity-token-file",
-        )  # fmt: skip
-    return contextlib.nullcontext(_signer(key, secret, command, command_key))
+    return signers.sealing(
+        sign,
+        lambda: _signer(key, secret, command, command_key),
+        config,
+        token,
+        keyed=key is not None or command is not None,
+    )
 
 
 def _before(package: Path, target: Path | None) -> "Previous":

@@ -221,7 +221,7 @@ def prove(
 
     found = log.read(folder)
     try:
-        proof = log.prove(found, seq, carry=package is not None)
+        proof = log.prove(found, seq)
     except ValueError as problem:
         raise DtcError(
             "no-entry", str(problem), where=str(folder), hint=f"entries 0 to {len(found.entries) - 1}"
@@ -259,7 +259,8 @@ def verify(
         files = office.check_files(folder, found)
         if proof is not None:
             data = signers.read(proof)
-            number = data.split(b"\n")[1].removeprefix(b"index ") if data.count(b"\n") > 1 else b""
+            lines = [line for line in data.split(b"\n")[1:3] if line.startswith(b"index ")]
+            number = lines[0].removeprefix(b"index ") if lines else b""
             if not number.isdigit() or int(number) >= len(found.data):
                 raise Refusal("the proof is of no entry of this log")
             log.check_proof(data, found.data[int(number)], who or note.verifier(found.about.log_key))

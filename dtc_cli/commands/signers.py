@@ -1,5 +1,7 @@
 """The options that say whose key signs, the same for every command that signs a statement."""
 
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,10 +10,9 @@ import typer
 from dtc_cli.errors import DtcError
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
-
     from dtc_cli.signing.dsse import Signer
     from dtc_cli.signing.keyless import Keyless
+    from dtc_cli.signing.seal import Sealer
 
 KeyName = Annotated[
     str, typer.Option("--key", help="Your key that signs: its name in the key folder, or a PEM file.")
@@ -41,21 +42,57 @@ IdentityToken = Annotated[
 ]
 
 
-def identity(config: Path | None, token: Path | None) -> "AbstractContextManager[Keyless]":
-    """Somebody who signs by identity; what becomes public is said before anything is.
+Sign = Annotated[str, typer.Option("--sign", metavar="key|sigstore", help="Sign with a key, or by identity.")]
+
+
+def sealing(
+    sign: str, key: "Callable[[], Signer]", config: Path | None, token: Path | None, *, keyed: bool
+) -> "AbstractContextManager[Sealer]":
+    """Whoever signs, to be entered once the work is over: an identity token lives for minutes only.
+
+    Args:
+        sign: `key` or `sigstore`.
+        key: gives the signer of the options for a key.
+        config: services of Sigstore.
+        token: file with an identity token.
+        keyed: whether the options name a key.
 
     Raises:
-        DtcError: `extra-missing`, `not-readable`.
+        DtcError: `usage` when the options contradict each other; `extra-missing`, `not-readable`.
     """
+    if sign == "sigstore":
+        if keyed:
+            raise DtcError("usage", "with --sign sigstore there is no key", where="--sign sigstore")
+        return _identity(config, token)
+    if sign != "key" or config is not None or token is not None:
+        raise DtcError(
+            "usage", "that is no way to sign", where=f"--sign {sign}",
+            hint="--sign key, or --sign sigstore with --trust-config and --identity-token-file",
+        )  # fmt: skip
+    return nullcontext(key())
+
+
+def _identity(config: Path | None, token: Path | None) -> "AbstractContextManager[Keyless]":
+    """Somebody who signs by identity; what becomes public is said before anything is."""
     from dtc_cli import console
     from dtc_cli.signing import keyless
 
     keyless.available("--sign sigstore")
-    text = None if token is None else read(token).decode("ascii", "replace").strip()
-    if config is not None:
-        read(config)
+    for file in (config, token):
+        if file is not None:
+            read(file)
     console.status(f"by signing with Sigstore {keyless.PUBLIC}")
-    return keyless.session(config, text)
+    return _session(config, token)
+
+
+@contextmanager
+def _session(config: Path | None, token: Path | None) -> "Iterator[Keyless]":
+    """The token is read when it is needed: somebody may renew it during a long run."""
+    from dtc_cli.signing import keyless
+
+    text = None if token is None else read(token).decode("ascii", "replace").strip()
+    with keyless.session(config, text) as who:
+        yield who
 
 
 def chosen(

@@ -274,6 +274,7 @@ class RunSession:
             "head": self.twin.recorder.head,
             "count": self.twin.recorder.count,
             "leftBehind": left,
+            "tlsSpki": sorted(self.twin.rest.spki) if self.twin.has_rest else [],
             "stoppedBy": self.stopped_by,
         }
         (self._folder / END).write_text(json.dumps(end), encoding="utf-8")

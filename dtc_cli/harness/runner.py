@@ -260,6 +260,12 @@ class Run:
         self.stopped_by = found.get("stoppedBy")
         if self.stopped_by and status == "complete":
             status = "interrupted"
+        claimed = set(self._document["target"]["fingerprint"].get("tlsSpki", ()))
+        drift = sorted(set(found.get("tlsSpki", ())) - claimed) if claimed else []
+        if drift and status == "complete":
+            # Whoever answered at the end is not who answered the preflight: the run is of no one product.
+            status = "aborted"
+        self._document |= {"drift": drift} if drift else {}
         self._document |= {"status": status, "finishedAt": rfc3339(datetime.now(UTC)), "events": events}
         self._document["leftBehind"] = found.get("leftBehind", [])
         self._document["clock"]["monotonicMs"] = int((time.monotonic() - self._start) * 1000)

@@ -178,14 +178,24 @@ def status_list(
     return jws.sign(payload, TYPE, key)
 
 
-def listed(token: str, purpose: str, index: int, key: PublicKey) -> tuple[bool, datetime]:
-    """Whether the bit of a certificate is set in a signed status list, and when the list was made.
+def listed(token: str, payload: dict[str, Any], purpose: str, key: PublicKey) -> tuple[bool, datetime]:
+    """Whether a certificate's bit is set in a signed status list, and when the list was made.
+
+    Args:
+        token: the list.
+        payload: the certificate's; it names the list and the place in it.
+        purpose: one of `PURPOSES`.
+        key: the body's.
 
     Raises:
-        Refusal: when the list is not signed by the key, of another purpose, or no list.
+        Refusal: when the list is not signed by the key, is of another register or purpose, or no list.
     """
+    said = payload["credentialStatus"][PURPOSES.index(purpose)]
+    issuer, index = payload["iss"], int(said["statusListIndex"])
     payload = jws.verify(token, TYPE, key)
     try:
+        if (payload["id"], payload["iss"]) != (said["statusListCredential"], issuer):
+            raise Refusal(f"the status list for {purpose} is that of another register")
         subject = payload["credentialSubject"]
         text_ = subject["encodedList"]
         if (

@@ -119,14 +119,14 @@ def changing(folder: Path, log_key: Signer) -> Iterator[tuple[Log, Callable[[lis
         yield log, append
 
 
-def prove(log: Log, seq: int, *, carry: bool = False) -> bytes:
-    """The inclusion proof of an entry with the signed checkpoint, as one text; `carry` puts the entry in too.
+def prove(log: Log, seq: int) -> bytes:
+    """An entry, its inclusion proof and the signed checkpoint as one text, which stands alone.
 
     Raises:
         ValueError: there is no such entry.
     """
     path = tree.inclusion(log.leaves, seq)
-    return register_proof.render(log.data[seq], seq, path, log.note, carry=carry)
+    return register_proof.render(log.data[seq], seq, path, log.note)
 
 
 def check_proof(proof: bytes, data: bytes, who: Verifier) -> Checkpoint:

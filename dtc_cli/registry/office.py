@@ -209,9 +209,7 @@ def check_files(folder: Path, found: Log) -> int:
         count += 3
         for purpose, reason in (("revocation", held.revoked), ("suspension", held.suspended)):
             lists = _read(folder / "statuslist" / f"{purpose}.vc.jwt").decode("ascii", "replace")
-            if credential.listed(lists, purpose, held.issued.status_index or 0, key)[0] != (
-                reason is not None
-            ):
+            if credential.listed(lists, payload, purpose, key)[0] != (reason is not None):
                 raise Refusal(f"the status list for {purpose} does not say what the log says of {identifier}")
     return count + 2 * bool(now.certificates)
 

@@ -118,10 +118,10 @@ def _status_age(
     The reader's key of the body checks the lists, not the copy in the folder: a folder that somebody else put
     together with a log of their own has none that are new.
     """
-    index, oldest = int(payload["credentialStatus"][0]["statusListIndex"]), 0
+    oldest = 0
     for purpose, reason in zip(credential.PURPOSES, (held.revoked, held.suspended), strict=True):
         listed = (registry / "statuslist" / f"{purpose}.vc.jwt").read_text("ascii", "replace")
-        bit, made = credential.listed(listed, purpose, index, key)
+        bit, made = credential.listed(listed, payload, purpose, key)
         if bit != (reason is not None):
             raise Refusal(f"the status list for {purpose} does not say what the log says")
         oldest = max(oldest, (now - made).days)

@@ -15,11 +15,11 @@ import msgspec
 from dtc_cli.core.canonical import canonical_json
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
-from dtc_cli.signing import archive, bundle, dsse, layout, public_keys, statement, strict_json
-from dtc_cli.signing.dsse import Signer
+from dtc_cli.signing import archive, layout, seal, statement, strict_json
 from dtc_cli.signing.evidence import Hex, typed
 from dtc_cli.signing.reader import open_package
 from dtc_cli.signing.refusal import Refusal
+from dtc_cli.signing.seal import Sealer
 
 Predicate = TypeVar("Predicate")
 
@@ -42,7 +42,7 @@ class _Statement(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forb
     predicate: dict[str, Any]
 
 
-def make(predicate_type: str, predicate: Any, sums_digest: str, signer: Signer) -> bytes:
+def make(predicate_type: str, predicate: Any, sums_digest: str, signer: Sealer) -> bytes:
     """A bundle with the signed statement about the package whose list has that SHA-256 (hex).
 
     Raises:
@@ -63,7 +63,7 @@ def make(predicate_type: str, predicate: Any, sums_digest: str, signer: Signer) 
             hint="shorten what is said in it",
             exit_code=ExitCode.INCOMPLETE,
         )
-    return bundle.render(dsse.sign(payload, statement.PAYLOAD_TYPE, signer))
+    return seal.seal(payload, signer)
 
 
 def parse(payload: bytes, kind: type[Predicate], predicate_type: str, sums_digest: str) -> Predicate:
@@ -82,13 +82,13 @@ def parse(payload: bytes, kind: type[Predicate], predicate_type: str, sums_diges
     return typed(said.predicate, "the predicate", kind)
 
 
-def lay_beside(package: Path, out: Path, name: str, data: bytes, signer: Signer) -> None:
-    """Write the package to `out` with one statement more and the key that signed it, for convenience.
+def lay_beside(package: Path, out: Path, name: str, data: bytes, signer: Sealer) -> None:
+    """Write the package to `out` with one statement more; a key that signed it lies there for convenience.
 
     Raises:
         DtcError: `package-refused`, `not-written`.
     """
-    _put(package, out, {name: data, f"{layout.KEYS}{signer.keyid}.pub": public_keys.to_pem(signer.public)})
+    _put(package, out, {name: data, **seal.copies(signer)})
 
 
 def replace(package: Path, out: Path, name: str, data: bytes) -> None:

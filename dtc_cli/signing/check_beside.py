@@ -76,7 +76,10 @@ def audited(case: Case) -> str:
         entry, doubt = _believed(case, keyid, "auditor", said.finished_at)
         if entry is not None and entry.public is None:
             # An identity: its certificate has to stand the test too.
-            identified(case, next(found for found in case.beside.values() if found.keyid == keyid))
+            signed = identified(case, next(each for each in case.beside.values() if each.keyid == keyid))
+            if entry.valid_until is not None and signed >= entry.valid_until:
+                doubts.append(f"{entry.name} signed on {signed:%Y-%m-%d}, when it was not valid any more")
+                continue
         if entry is None:
             doubts.append(doubt)
         elif said.decision == audit.REJECT:
@@ -114,6 +117,7 @@ def decided(case: Case) -> str:
         raise NotRequired("the certification body itself is asking")
     asked = case.trust is not None and REGISTRY in case.trust.need(level).require
     granting: set[str] = set()
+    doubts: list[str] = []
     for keyid, summary in case.said.verdicts:
         entry, _ = _believed(case, keyid, REGISTRY, summary.time_verified)
         if entry is None or entry.public is None:  # a body decides with a key, never by a name alone
@@ -124,12 +128,15 @@ def decided(case: Case) -> str:
         target = case.predicate["target"]
         if summary.resource_uri != vsa.resource_uri(target["name"], target["version"]):
             raise Refusal(f"{entry.org} speaks of another product", ExitCode.UNTRUSTED)
-        if granted.rank >= level.rank:
+        if (lost := _lost(case, summary)) is not None:
+            doubts.append(f"{entry.org} decided on {lost}, which is not here as it was")
+        elif granted.rank >= level.rank:
             granting.add(keyid)
     least = case.trust.thresholds.get(REGISTRY, 1) if case.trust else 1
     if asked and len(granting) < least:
         raise Refusal(
-            f"the policy asks for a verdict of registry on {level}: {len(granting)} of {least}",
+            f"the policy asks for a verdict of registry on {level}: {len(granting)} of {least}"
+            + (f"; {doubts[0]}" if doubts else ""),
             ExitCode.UNTRUSTED,
         )
     if not granting:
@@ -147,6 +154,24 @@ def _signed(case: Case, name: str, found: Bundle) -> None:
         raise Refusal("the signature does not fit the statement and the key") from problem
     if found.envelope.payload_type != statement.PAYLOAD_TYPE:
         raise Refusal(f"the payload type is not {statement.PAYLOAD_TYPE}")
+
+
+def _lost(case: Case, summary: Summary) -> str | None:
+    """A statement that a verdict rests on and that is not in the package as the body saw it, else None.
+
+    Whoever takes a rejection away, or puts another audit in its place, must not keep the verdict.
+    """
+    seen = {each.uri: each.digest.sha256 for each in summary.input_attestations}
+    if layout.RUN_BUNDLE not in seen:
+        return layout.RUN_BUNDLE
+    return next(
+        (
+            name
+            for name, digest in seen.items()
+            if name not in case.files or case.files.digest(name) != digest
+        ),
+        None,
+    )
 
 
 def _believed(case: Case, keyid: str, role: str, at: str) -> tuple[TrustedKey | None, str]:

@@ -80,6 +80,10 @@ def ties(case: Case) -> str:
     Raises:
         Refusal: naming the vector.
     """
+    if not case.log.count and case.evidence.lines:
+        raise Refusal(
+            "vectors were judged and nothing was recorded: evidence is withheld", ExitCode.INCOMPLETE
+        )
     for line in case.evidence.lines:
         first, last = line.events
         if line.events != NO_EVENTS and not 0 <= first <= last < case.log.count:
@@ -107,8 +111,11 @@ def story(case: Case) -> str:
         if statement.instant(log.first) < began - AROUND or statement.instant(log.last) > ended + AROUND:
             raise Refusal(f"events are from {log.first} to {log.last}, outside of the run's own times")
     claimed = set(run.target.fingerprint.tls_spki)
-    if claimed and log.tls_keys and not claimed & log.tls_keys:
-        raise Refusal("no event shows a TLS key that the run claims for its target")
+    other = sorted(log.tls_keys - claimed)
+    if claimed and other:
+        raise Refusal(
+            f"the target showed the TLS key {other[0][:16]} during the run, which the run does not claim"
+        )
     return f"{len(log.tls_keys)} TLS keys and the times of the events are those of the run"
 
 

@@ -104,14 +104,18 @@ def catalogue_world(case: Case) -> str:
     Raises:
         Refusal: when one was left out, added or changed.
         Unavailable: this `dtc` carries another catalogue, so that it cannot tell.
-        NotRequired: it carries another one, and the policy accepts the package's by its digest.
+        NotRequired: it carries another one, and the policy accepts the package's by its digest, and by those
+            of the two files that say what was asked; a digest that a run merely names binds nothing.
     """
     run, own = case.evidence.run, case.catalogue
     if run.standard.catalogue_digest != own.digest:
         text = f"made with another catalogue than this dtc carries (dtc {run.tool.version})"
-        if case.trust is not None and run.standard.catalogue_digest in (case.trust.catalogues or ()):
-            raise NotRequired(text + "; the policy accepts it")
-        raise Unavailable(text + ": verify with that version, or accept its digest in the policy")
+        accepted = (case.trust.catalogues if case.trust else None) or ()
+        named = run.standard.catalogue_digest in accepted
+        if named and all(case.digests[name] in accepted for name in (layout.CATALOGUE, layout.VECTORS)):
+            raise NotRequired(text + "; the policy accepts it with its requirements and vectors")
+        more = f", with the digests of {layout.CATALOGUE} and {layout.VECTORS}"
+        raise Unavailable(text + ": verify with that version, or accept its digest in the policy" + more)
     try:
         world = plan.make(own.requirements.values(), own.vectors, run.level.claimed, run.profile.excluded)
     except DtcError as problem:

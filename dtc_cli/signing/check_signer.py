@@ -226,12 +226,14 @@ def _bundle(case: Case, name: str) -> bundle.Bundle:
 def _valid(case: Case) -> str:
     """The reason why the signer passes; its validity is judged at the end of the run."""
     ended = statement.instant(case.predicate["finishedAt"])
+    # Of an identity it is known when it signed; the signer of an old date may have lost the name since.
+    last = max(ended, case.signed_at) if case.bundle.identity is not None and case.signed_at else ended
     for entry in case.signer:
         early = entry.valid_from is not None and ended < entry.valid_from
-        late = entry.valid_until is not None and ended >= entry.valid_until
+        late = entry.valid_until is not None and last >= entry.valid_until
         if not (early or late):
             case.signer = (entry,)
             return f"key {short(entry.keyid)} of {entry.org}, trusted as {entry.role}"
     raise Refusal(
-        f"the policy does not let key {short(case.bundle.keyid)} sign on {ended:%Y-%m-%d}", ExitCode.STALE
+        f"the policy does not let key {short(case.bundle.keyid)} sign on {last:%Y-%m-%d}", ExitCode.STALE
     )

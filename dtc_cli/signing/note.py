@@ -102,6 +102,8 @@ def check(data: bytes, who: Verifier) -> Checkpoint:
         blob = _decode(signature)
         fits = name == who.name and blob[:4] == _hint(who.name, who.public)
         if fits and signed_by(who.public, blob[4:], f"{text}\n".encode()):
+            if checkpoint.origin != who.name:
+                raise Refusal(f"the checkpoint is of the log {checkpoint.origin[:80]!a}, not of {who.name}")
             return checkpoint
     raise Refusal(f"the checkpoint is not signed by {who.name}")
 

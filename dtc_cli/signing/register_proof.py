@@ -12,9 +12,9 @@ FORMAT = "c2sp.org/tlog-proof@v1"
 EXTRA = "extra "
 
 
-def render(data: bytes, index: int, path: Sequence[bytes], signed: bytes, *, carry: bool = False) -> bytes:
-    """The proof as one text; `carry` puts the entry itself into it."""
-    more = f"{EXTRA}{base64.b64encode(data).decode()}\n" if carry else ""
+def render(data: bytes, index: int, path: Sequence[bytes], signed: bytes) -> bytes:
+    """The proof as one text that carries its entry."""
+    more = f"{EXTRA}{base64.b64encode(data).decode()}\n"
     hashes = "".join(base64.b64encode(each).decode() + "\n" for each in path)
     return f"{FORMAT}\n{more}index {index}\n{hashes}\n".encode() + signed
 
@@ -25,18 +25,29 @@ def check(proof: bytes, who: Verifier) -> dict[str, Any]:
     Raises:
         Refusal: when it carries none, or does not lead from it to a root that the log signed.
     """
-    lines = proof.partition(b"\n\n")[0].decode("ascii", "replace").split("\n")
-    if len(lines) < 2 or not lines[1].startswith(EXTRA):
+    data = carried(proof)
+    if data is None:
         raise Refusal("the proof does not carry its entry")
-    try:
-        data = base64.b64decode(lines[1].removeprefix(EXTRA), validate=True)
-    except ValueError as problem:
-        raise Refusal("the proof's entry is not base64") from problem
     leads(proof, data, who)
     entry = strict_json.parse_canonical(data, "the entry")
     if not isinstance(entry, dict):
         raise Refusal("the entry is no object")
     return entry
+
+
+def carried(proof: bytes) -> bytes | None:
+    """The entry that a proof says it is about; None when it carries none.
+
+    Raises:
+        Refusal: when what it carries is not base64.
+    """
+    lines = proof.partition(b"\n\n")[0].decode("ascii", "replace").split("\n")
+    if len(lines) < 2 or not lines[1].startswith(EXTRA):
+        return None
+    try:
+        return base64.b64decode(lines[1].removeprefix(EXTRA), validate=True)
+    except ValueError as problem:
+        raise Refusal("the proof's entry is not base64") from problem
 
 
 def leads(proof: bytes, data: bytes, who: Verifier) -> tuple[int, Checkpoint]:
@@ -47,7 +58,9 @@ def leads(proof: bytes, data: bytes, who: Verifier) -> tuple[int, Checkpoint]:
     """
     head, found, signed = proof.partition(b"\n\n")
     lines = head.decode("ascii", "replace").split("\n")
-    if len(lines) > 1 and lines[1].startswith(EXTRA):
+    if (entry := carried(proof)) is not None:
+        if entry != data:
+            raise Refusal("the proof carries another entry")
         del lines[1]
     if not found or lines[0] != FORMAT or len(lines) < 2 or not lines[1].startswith("index "):
         raise Refusal("that is no inclusion proof")

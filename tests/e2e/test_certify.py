@@ -1,18 +1,24 @@
 """`dtc certify` as a user runs it."""
 
+import importlib.util
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
 from dtc_cli.harness.reference import running
+from dtc_cli.signing import bundle, layout
 from tests.e2e.conftest import Dtc, Result
+from tests.support.packages import unpack
 from tests.support.spoilt import CITY, answer, serving
 
 
@@ -24,6 +30,38 @@ def target_file(folder: Path, base_url: str, *, more: str = "", key: str = "a-ke
         encoding="utf-8",
     )
     return file
+
+
+HAS_SIGSTORE = importlib.util.find_spec("sigstore") is not None and shutil.which("openssl") is not None
+
+
+class Again(NamedTuple):
+    """A second run with the seed of the first, and the services by which an identity signed it."""
+
+    done: Result
+    services: tuple[str, ...]
+    """The options that name services and token; none without the extra."""
+    folder: Path
+    leaves: list[bytes]
+
+
+@pytest.fixture(scope="module")
+def again(dtc: Dtc, twin: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Again]:
+    """Signed by an identity where the extra is there: services of Sigstore on loopback."""
+    folder = tmp_path_factory.mktemp("again")
+    ask = ("certify", twin, "--out", folder / "runs", "--seed", "7", "--json")
+    if not HAS_SIGSTORE:
+        yield Again(dtc(*ask), (), folder, [])
+        return
+    from tests.support import sigstore_world
+
+    with sigstore_world.running(folder / "world") as world:
+        config, token = folder / "services.json", folder / "token.txt"
+        config.write_text(json.dumps(world.config))
+        (folder / "root.json").write_text(json.dumps(world.root))
+        token.write_text(world.token())
+        named = ("--sign", "sigstore", "--trust-config", str(config), "--identity-token-file", str(token))
+        yield Again(dtc(*ask, *named), named, folder, world.leaves)
 
 
 class TestBronze:
@@ -74,11 +112,10 @@ class TestBronze:
         assert dtc("verify", package, "--trust", public, "--level", "silver").code == 1
         assert dtc("verify", package).code == 4
 
-    def test_the_same_seed_sends_the_same(self, dtc: Dtc, bronze: tuple[Result, Path], twin: Path) -> None:
-        again = dtc("certify", twin, "--out", bronze[1] / "again", "--seed", "7", "--json")
+    def test_the_same_seed_sends_the_same(self, bronze: tuple[Result, Path], again: Again) -> None:
         first, second = (
             {name: entry["outcome"] for name, entry in one.json["requirements"].items()}
-            for one in (bronze[0], again)
+            for one in (bronze[0], again.done)
         )
         assert first == second
 
@@ -86,6 +123,88 @@ class TestBronze:
         result = dtc("report", bronze[0].json["run"])
         assert result.code == 0
         assert "Bronze" in result.out
+
+
+@pytest.mark.skipif(not HAS_SIGSTORE, reason="the extra sigstore or openssl is not installed")
+class TestIdentity:
+    """`--sign sigstore` from end to end: authority, log and time stamps on loopback, then no network."""
+
+    WHO, ISSUER = "ci@works.example", "https://accounts.works.example"
+
+    @pytest.fixture(scope="class")
+    def policy(self, dtc: Dtc, again: Again) -> Path:
+        file = again.folder / "trust.json"
+        assert dtc("trust", "init", file).code == 0
+        assert dtc("trust", "sigstore", file, again.folder / "root.json").code == 0
+        name = ("--san", self.WHO, "--issuer", self.ISSUER)
+        for role, org in (("vendor", "Example Works"), ("auditor", "City Lab")):
+            assert dtc("trust", "identity", file, *name, "--role", role, "--org", org).code == 0
+        return file
+
+    def test_a_run_is_signed_by_who_made_it(self, dtc: Dtc, again: Again, policy: Path) -> None:
+        assert again.done.code == 0, again.done.err
+        assert "become public for ever" in again.done.err
+        package = again.done.json["package"]
+        found = dtc("verify", package, "--trust", policy, "--json").json
+        said = {check["name"]: check["reason"] for check in found["checks"]}
+        assert (found["exitCode"], found["conformant"]) == (0, "bronze")
+        assert said["signer.identity"].startswith(f"{self.WHO}, by {self.ISSUER}, signed ")
+        assert said["time.trusted"].endswith("by a time stamp")
+        assert said["log.inclusion"].startswith("1 entries")
+        assert dtc("verify", package).code == 4
+        assert not [name for name in unpack(Path(package)) if name.startswith(layout.KEYS)]
+
+    def test_the_library_alone_comes_to_the_same_answer(self, again: Again, tmp_path: Path) -> None:
+        held = unpack(Path(again.done.json["package"]))
+        files = {"b.json": held[layout.RUN_BUNDLE], "SHA256SUMS": held[layout.SUMS], "other": b"else"}
+        for name, data in files.items():
+            (tmp_path / name).write_bytes(data)
+
+        def theirs(who: str, file: str) -> int:
+            command = [
+                sys.executable, "-m", "sigstore", "--trust-config", again.services[3], "verify", "identity",
+                "--offline", "--bundle", "b.json", "--cert-identity", who,
+                "--cert-oidc-issuer", self.ISSUER, file,
+            ]  # fmt: skip
+            return subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode
+
+        assert theirs(self.WHO, "SHA256SUMS") == 0
+        assert theirs(self.WHO, "other") != 0
+        assert theirs("x@works.example", "SHA256SUMS") != 0
+
+    def test_an_auditor_signs_by_identity_too(
+        self, dtc: Dtc, again: Again, policy: Path, twin: Path, bronze: tuple[Result, Path]
+    ) -> None:
+        out = again.folder / "audited.dtcpack.tar.gz"
+        done = dtc(
+            "audit", bronze[0].json["package"], "--target", twin, "--org", "City Lab", "--sample", "3%",
+            "--seed", "7", "--runs", again.folder / "audit", "--out", out, *again.services, "--json",
+        )  # fmt: skip
+        assert (done.code, done.json["audit"]["decision"]) == (0, "endorse"), done.err
+        held = unpack(out)
+        beside = bundle.parse(held[done.json["statement"]], "the audit")
+        assert beside.identity is not None
+        assert beside.identity.san == self.WHO
+        public = again.folder / "vendor.pub"
+        assert dtc("keys", "export-public", "default", "--out", public).code == 0
+        assert dtc("trust", "add", policy, public, "--role", "vendor", "--org", "Other Works").code == 0
+        value = json.loads(policy.read_bytes()) | {
+            "levels": {"bronze": {"require": ["auditor"], "sample": 3}}
+        }
+        policy.write_text(json.dumps(value))
+        found = dtc("verify", out, "--trust", policy, "--json").json
+        assert (found["exitCode"], found["statement"]["assessment"]) == (0, "audited by City Lab")
+        assert dtc("verify", bronze[0].json["package"], "--trust", policy).code == 4
+        # Two statements of the run, two of the auditor's own, and the audit: nothing but digests went out.
+        assert len(again.leaves) == 5
+
+    def test_options_that_contradict_each_other(self, dtc: Dtc, again: Again, twin: Path) -> None:
+        for more in (("--key", "default"), ("--sign", "key")):
+            done = dtc("certify", twin, "--out", again.folder / "none", *again.services, *more, "--json")
+            assert (done.code, done.json["error"]["code"]) == (2, "usage")
+        none = (*again.services[:-1], str(again.folder / "no-token"))
+        assert dtc("certify", twin, "--out", again.folder / "none", *none).code == 2
+        assert not (again.folder / "none").exists()
 
 
 @pytest.fixture(scope="module")

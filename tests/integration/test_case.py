@@ -33,7 +33,7 @@ class Desk:
             file = folder / f"{name}.pem"
             file.write_bytes(pkcs8.plain(beside.auditor(name)._private))
             file.chmod(0o600)
-        self.policy = beside.policy(folder, BUSAN, LAB, BODY, catalogues=[packages.catalogue().digest])
+        self.policy = beside.policy(folder, BUSAN, LAB, BODY, catalogues=packages.accepted())
         (folder / "target.yaml").write_text(TARGET)
         self.level = level
         self(

@@ -1,6 +1,8 @@
 """Whether a certificate still counts: rechecks, missed ones, hidden revocations, live servers."""
 
-import os
+import base64
+import hmac
+import json
 import shutil
 from datetime import timedelta
 from functools import partial
@@ -8,23 +10,19 @@ from pathlib import Path
 
 import pytest
 
+from dtc_cli.core.canonical import canonical_json
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
+from dtc_cli.registry import credential, jws, reading
 from dtc_cli.registry import office as registry_office
-from dtc_cli.registry import reading
+from dtc_cli.registry.entry import Register
 from dtc_cli.signing import keys as signing_keys
 from dtc_cli.signing import layout, note, trust
+from dtc_cli.signing.refusal import Refusal
 from tests.support import beside, packages
 from tests.support.beside import BUSAN
 from tests.support.office import NOW, Office
 from tests.support.tls_server import self_signed, served
-
-JOSE = Path(os.environ.get("DTC_NODE_MODULES", "/nonexistent")) / "jose"
-VERIFY_WITH_JOSE = """
-import { importSPKI, jwtVerify } from "JOSE/dist/webapi/index.js"; const [token, pem] =
-process.argv.slice(2); const { payload, protectedHeader } = await jwtVerify(token, await importSPKI(pem,
-"ES256"), { typ: "vc+jwt" }); console.log(JSON.stringify([payload.name, protectedHeader.alg]));
-"""
 
 
 @pytest.fixture
@@ -78,6 +76,50 @@ def test_a_recheck_counts_only_by_a_log_that_the_reader_knows(office: Office) ->
     assert reading.examine(data, policy, office.registry, None, then)["exitCode"] == ExitCode.UNTRUSTED
     known = note.verifier(office.log_key)
     assert reading.examine(data, policy, office.registry, known, then)["exitCode"] == ExitCode.OK
+
+
+def test_tokens_that_only_look_signed(office: Office, tmp_path: Path) -> None:
+    """No algorithm, a public key as shared secret, a forger's key in the header, a list as certificate."""
+    _, place = office.issue(office.package())
+    head, body, signature = (place / "certificate.vc.jwt").read_text().split(".")
+    pem = office.body.read_bytes()
+
+    def part(value: dict[str, str]) -> str:
+        return base64.urlsafe_b64encode(canonical_json(value)).decode().rstrip("=")
+
+    keyid = json.loads(base64.urlsafe_b64decode(head + "=="))["kid"]
+    shared = part({"alg": "HS256", "kid": keyid, "typ": "vc+jwt"}) + "." + body
+    secret = base64.urlsafe_b64encode(hmac.digest(pem, shared.encode(), "sha256")).decode().rstrip("=")
+    listed = (office.registry / "statuslist/revocation.vc.jwt").read_text()
+    own = part({"alg": "ES256", "jwk": "{}", "kid": keyid, "typ": "vc+jwt"})
+    for token, says in (
+        (part({"alg": "none", "kid": keyid, "typ": "vc+jwt"}) + f".{body}.", "not vc+jwt signed with ES256"),
+        (f"{shared}.{secret}", "not vc+jwt signed with ES256"),
+        (f"{own}.{body}.{signature}", "other members"),
+        (f"{head}.{body}.", "another form than ES256"),
+        (listed, "no certificate of this kind"),
+    ):
+        file = tmp_path / "it.vc.jwt"
+        file.write_text(token)
+        assert says in office.show(file, 3, "--registry", office.registry)
+
+
+def test_the_status_list_of_another_register_says_nothing(office: Office, tmp_path: Path) -> None:
+    """The same body keeps a second register; there the place in the list is not revoked."""
+    identifier, place = office.issue(office.package())
+    assert office("certificate", "revoke", office.registry, identifier, "--reason", "withdrawn")[0] == 0
+    payload = jws.read((place / "certificate.vc.jwt").read_text(), credential.TYPE).payload
+    key, body = signing_keys.load("registry"), trust.load(office.body).keys[0].public
+    assert body is not None
+    for issuer, found in (("https://body.example", False), ("https://test.example", None)):
+        listed = credential.status_list(
+            Register({}, {}, set()), "revocation", issuer=issuer, registry=issuer, at=NOW, key=key
+        )
+        if found is None:
+            with pytest.raises(Refusal, match="of another register"):
+                credential.listed(listed, payload, "revocation", body)
+        else:
+            assert credential.listed(listed, payload, "revocation", body)[0] is found
 
 
 def replaced(contents: dict[str, bytes], data: bytes) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from dtc_cli.app import main
 from dtc_cli.commands import certify
+from dtc_cli.core import report, runfolder
 from dtc_cli.core.model import Level
 from dtc_cli.core.target import load
 from dtc_cli.exit_codes import ExitCode
@@ -49,3 +50,19 @@ def test_another_product_or_a_damaged_package_is_refused_before_the_run(
     for more in (["--sign", "pen"], ["--sign", "sigstore", "--key", "k.pem"], ["--trust-config", "c.json"]):
         assert main(["certify", str(other), *more]) == ExitCode.USAGE
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_target_that_is_replaced_while_it_is_judged_reaches_nothing(tmp_path: Path) -> None:
+    """The preflight saw one TLS key, the suites saw another one too: the run is of no one product."""
+    for number, (shown, status) in enumerate(((["a" * 64], "complete"), (["a" * 64, "c" * 64], "aborted"))):
+        run = Run(load(described(tmp_path, "Busan Twin")), Level.BRONZE, out=tmp_path / str(number), seed=1)
+        run.facts["target"]["fingerprint"] = {"tlsSpki": ["a" * 64]}
+        for name in (runfolder.EVENTS, runfolder.MATRIX):
+            (run.folder / name).touch()
+        end = {"head": "0" * 64, "count": 0, "leftBehind": [], "tlsSpki": shown}
+        (run.folder / runfolder.END).write_text(json.dumps(end))
+        run.judged_elsewhere(complete=True)
+        assert run.facts["status"] == status
+        told = [each for each in report.build(run.folder).notes if "another TLS key" in each]
+        assert len(told) == (status == "aborted")
+        assert not told or "cccccccccccccccc" in told[0]

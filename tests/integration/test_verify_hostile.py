@@ -12,14 +12,13 @@ from typing import Any
 import pytest
 
 from dtc_cli.core import report as reporting
-from dtc_cli.core.canonical import canonical_json, sha256_hex
+from dtc_cli.core.canonical import canonical_json
 from dtc_cli.core.model import Level, Outcome
 from dtc_cli.exit_codes import ExitCode
 from dtc_cli.harness import identity
 from dtc_cli.registry.rendered import rendered
 from dtc_cli.reports import FORMATS
-from dtc_cli.signing import bundle, layout, package, seal
-from dtc_cli.signing.reader import MappedFiles
+from dtc_cli.signing import layout, package
 from dtc_cli.signing.refusal import Refusal
 from dtc_cli.signing.trust import alike
 from tests.support import beside, cheating, packages, runs
@@ -71,7 +70,7 @@ def test_reports_of_another_build_are_not_judged_by_this_ones(failed: Path, trus
     assert (said.status.value, said.code) == ("not-required", None)
 
 
-def note(base: str, at: str) -> Callable[[Contents], object]:
+def note(base: str, at: str, last: str = "a" * 64) -> Callable[[Contents], object]:
     """The events of a run with a note of whom they were with, chained again."""
 
     def edit(events: list[dict[str, Any]]) -> None:
@@ -80,6 +79,7 @@ def note(base: str, at: str) -> Callable[[Contents], object]:
         for event in events:
             event["tUtc"] = at
             event["tlsSpki"] = "a" * 64
+        events[-1]["tlsSpki"] = last
 
     return cheating.rechained(edit)
 
@@ -115,6 +115,15 @@ def test_events_that_tell_another_story(
     assert check(fine, trust).exit_code is ExitCode.NOT_CONFORMANT
     result = check(resigned(failed, tmp_path, cheating.both(told(claims), note(base, at))), trust)
     assert (result.exit_code, failing(result)[0]) == (INTEGRITY, "events.story")
+
+
+def test_a_target_that_was_replaced_during_the_run(tmp_path: Path, trust: Path, failed: Path) -> None:
+    honest = told({"baseUrl": HERE, "fingerprint": {"tlsSpki": ["a" * 64]}})
+    result = check(
+        resigned(failed, tmp_path, cheating.both(honest, note(HERE, DURING, last="c" * 64))), trust
+    )
+    assert (result.exit_code, failing(result)[0]) == (INTEGRITY, "events.story")
+    assert any("showed the TLS key cccccccccccccccc during the run" in each.reason for each in result.checks)
 
 
 def test_an_auditor_whose_name_only_looks_like_another_organisation(tmp_path: Path) -> None:
@@ -165,19 +174,6 @@ TRICKS: dict[str, Callable[[Contents], object]] = {
 }
 
 
-def by_hand(original: Path, folder: Path, trick: Callable[[Contents], object]) -> Path:
-    """What the own packer refuses to pack, packed by a vendor's own: list, subject and signature fit."""
-    contents = packages.unpack(original)
-    trick(contents)
-    files = MappedFiles(contents)
-    sums = layout.render_sums({name: files.digest(name) for name in contents if layout.covered(name)})
-    for name in (layout.RUN_BUNDLE, layout.TEST_RESULT):
-        said = json.loads(bundle.parse(contents[name], name).envelope.payload)
-        said["subject"][0]["digest"]["sha256"] = sha256_hex(sums)
-        contents[name] = seal.seal(canonical_json(said), packages.key())
-    return packages.pack({**contents, layout.SUMS: sums}, folder / "by-hand.dtcpack.tar.gz")
-
-
 @pytest.mark.parametrize("trick", TRICKS.values(), ids=TRICKS)
 def test_a_trick_in_evidence_that_is_signed_again(
     failed: Path, trust: Path, tmp_path: Path, trick: Callable[[Contents], object]
@@ -185,7 +181,7 @@ def test_a_trick_in_evidence_that_is_signed_again(
     try:
         path = resigned(failed, tmp_path, trick)
     except Refusal:
-        path = by_hand(failed, tmp_path, trick)
+        path = packages.by_hand(failed, tmp_path, trick)
     result = check(path, trust)
     assert result.exit_code is INTEGRITY
     assert failing(result) != ["matrix.summary"]

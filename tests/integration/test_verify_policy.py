@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
+from dtc_cli.core.canonical import sha256_hex
 from dtc_cli.core.model import Level, Outcome
 from dtc_cli.exit_codes import ExitCode
+from dtc_cli.signing import layout
 from dtc_cli.signing.checks import Status
 from tests.support import packages, runs
 from tests.support.cheating import (
@@ -152,8 +154,14 @@ def test_a_policy_may_accept_a_catalogue_that_this_dtc_does_not_carry(tmp_path: 
     from dtc_cli.signing import package
 
     path = package.build(runs.make(tmp_path / "run", other), tmp_path, {}, packages.key())
-    result = check(path, policy(tmp_path, VENDOR, catalogues=[other.digest]))
+    held = packages.unpack(path)
+    world = [sha256_hex(held[name]) for name in (layout.CATALOGUE, layout.VECTORS)]
+    result = check(path, policy(tmp_path, VENDOR, catalogues=[other.digest, *world]))
     assert (failing(result), result.exit_code) == ([], ExitCode.OK)
+    # A run names any digest it likes; what it was asked has to be accepted too.
+    for listed in ([other.digest], [other.digest, world[0]], [other.digest, world[1]]):
+        result = check(path, policy(tmp_path, VENDOR, catalogues=listed))
+        assert (failing(result), result.exit_code) == (["catalogue.world"], ExitCode.CANNOT_DECIDE)
 
 
 def test_the_mode_decides_who_may_sign(tmp_path: Path) -> None:

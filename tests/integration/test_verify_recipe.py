@@ -30,7 +30,7 @@ def section(title: str) -> str:
 
 
 def recipe() -> str:
-    return str(re.findall(r"```sh\n(.*?)```", section("Without dtc"), re.DOTALL)[0])
+    return str(re.findall(r"```sh\n(# 1\. .*?)```", section("Without dtc"), re.DOTALL)[0])
 
 
 def ed25519_recipe() -> str:
@@ -132,7 +132,7 @@ def test_an_independent_library_verifies_the_bundle_of_a_package(unpacked: Path)
 
 def test_the_count_of_outcomes_runs(unpacked: Path) -> None:
     blocks = re.findall(r"```sh\n(.*?)```", section("Without dtc"), re.DOTALL)
-    assert '"passed":' in follow(unpacked, blocks[1]).stdout
+    assert '"passed":' in follow(unpacked, blocks[2]).stdout
 
 
 def test_the_page_names_every_check_and_exit_code() -> None:

@@ -55,7 +55,9 @@ def decided(package: Path, who: Key, level: Level = Level.GOLD, **changes: Any) 
         time_verified=AT,
         resource_uri=vsa.resource_uri("Busan Twin", "4.2.0"),
         policy=vsa.Resource(uri="policy.json", digest=Digest("a" * 64)),
-        input_attestations=(vsa.Resource(uri=layout.RUN_BUNDLE, digest=Digest("b" * 64)),),
+        input_attestations=(
+            vsa.Resource(uri=layout.RUN_BUNDLE, digest=Digest(_digest(package, layout.RUN_BUNDLE))),
+        ),
         verification_result="PASSED",
         verified_levels=(vsa.level_name(level),),
         slsa_version="1.0",
@@ -63,6 +65,11 @@ def decided(package: Path, who: Key, level: Level = Level.GOLD, **changes: Any) 
     data = attestation.make(vsa.PREDICATE, msgspec.structs.replace(made, **changes), sums(package), who)
     attestation.lay_beside(package, package, layout.beside("vsa", who.keyid), data, who)
     return package
+
+
+def _digest(package: Path, name: str) -> str:
+    with open_package(package) as files:
+        return files.digest(name)
 
 
 def sums(package: Path) -> str:

@@ -24,8 +24,7 @@ class Office:
         for name, role in (("log", "log"), ("registry", "registry")):
             assert self("keys", "generate", name, "--role", role, "--no-passphrase")[0] == 0
         assert self("keys", "export-public", "registry", "--out", self.body)[0] == 0
-        catalogues = [packages.catalogue().digest]
-        self.policy = beside.policy(folder, BUSAN, catalogues=catalogues)
+        self.policy = beside.policy(folder, BUSAN, catalogues=packages.accepted())
         made = self.json(
             "registry", "init", self.registry, "--name", "City Body", "--origin", "body.example/log",
             "--issuer", "https://body.example",

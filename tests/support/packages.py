@@ -1,6 +1,7 @@
 """Makes signed packages for tests, takes them apart, and puts them together again wrongly."""
 
 import atexit
+import json
 import shutil
 from collections.abc import Callable, Mapping
 from datetime import timedelta
@@ -9,10 +10,13 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import msgspec
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
+from dtc_cli.core import plan
+from dtc_cli.core.canonical import canonical_json, sha256_hex
 from dtc_cli.core.catalogue import Catalogue
-from dtc_cli.core.model import Level
+from dtc_cli.core.model import LEVELS, Level
 from dtc_cli.signing import (
     archive,
     bundle,
@@ -22,6 +26,7 @@ from dtc_cli.signing import (
     layout,
     package,
     public_keys,
+    seal,
     statement,
     test_result,
 )
@@ -45,6 +50,15 @@ def scratch(name: str) -> Path:
 def catalogue() -> Catalogue:
     """The installed catalogue with a positive and a negative vector for every requirement, made once."""
     return runs.covered_catalogue(scratch("spec") / "spec")
+
+
+@cache
+def accepted() -> list[str]:
+    """What a policy lists to accept the catalogue of the tests: its digest, and those of what it demands."""
+    whole = catalogue()
+    worlds = [plan.make(whole.requirements.values(), whole.vectors, level, {}) for level in LEVELS]
+    encoded = (msgspec.json.encode(part) for each in worlds for part in (each.requirements, each.vectors))
+    return [whole.digest, *map(sha256_hex, encoded)]
 
 
 @cache
@@ -105,7 +119,6 @@ def resigned(
         tweak: what happens to the statement (as JSON) before it is signed.
         refit: roll the matrix up again, unless the change wrote a roll-up of its own.
     """
-    from dtc_cli.core.canonical import canonical_json
     from dtc_cli.signing import strict_json
 
     contents = {name: data for name, data in unpack(original).items() if layout.covered(name)}
@@ -129,6 +142,19 @@ def resigned(
         f"{layout.KEYS}{who.keyid}.pub": public_keys.to_pem(who.public),
     }
     return pack(contents, folder / "resigned.dtcpack.tar.gz")
+
+
+def by_hand(original: Path, folder: Path, change: Callable[[Contents], object]) -> Path:
+    """What the own packer refuses to pack, packed by a vendor's own: list, subject and signature fit."""
+    contents = unpack(original)
+    change(contents)
+    files = MappedFiles(contents)
+    sums = layout.render_sums({name: files.digest(name) for name in contents if layout.covered(name)})
+    for name in (layout.RUN_BUNDLE, layout.TEST_RESULT):
+        said = json.loads(bundle.parse(contents[name], name).envelope.payload)
+        said["subject"][0]["digest"]["sha256"] = sha256_hex(sums)
+        contents[name] = seal.seal(canonical_json(said), key())
+    return pack({**contents, layout.SUMS: sums}, folder / "by-hand.dtcpack.tar.gz")
 
 
 def trust_file(folder: Path, signer: Key | None = None) -> Path:

@@ -112,7 +112,12 @@ def _build(folder: RunFolder) -> Report:
         ),
         requirements=table_rows,
         cases=made,
-        notes=(*notes, *_file_notes(folder), *_case_notes(course, shower, len(vectors), table_rows)),
+        notes=(
+            *notes,
+            *_drift_notes(facts),
+            *_file_notes(folder),
+            *_case_notes(course, shower, len(vectors), table_rows),
+        ),
     )
 
 
@@ -231,6 +236,17 @@ def _file_notes(folder: RunFolder) -> list[str]:
         if not entries
     ]
     return notes
+
+
+def _drift_notes(facts: RunFile) -> list[str]:
+    """A target that was replaced while it was judged."""
+    if not facts.drift:
+        return []
+    keys = _some([key[:16] for key in facts.drift])
+    return [
+        f"During the run the target showed another TLS key than at its beginning ({keys}): it was replaced, "
+        "or several servers with keys of their own answer there. Such a run reaches no level."
+    ]
 
 
 def _cut_off(file: Path) -> bool:

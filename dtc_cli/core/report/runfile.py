@@ -133,6 +133,8 @@ class RunFile(_Facts, frozen=True, kw_only=True):
     clock: Clock = Clock()
     environment: Environment = Environment()
     events: ChainFacts | None = None
+    drift: tuple[str, ...] = ()
+    """TLS keys that the target showed during the run and not at its beginning."""
     doctor: tuple[DoctorLine, ...] = ()
 
 
