@@ -94,7 +94,8 @@ def _case(entry: Entry) -> str:
         ("dtc.warning", entry.message if outcome is Outcome.WARNED else ""),
         ("dtc.untested", "" if case else "true"),
     ]
-    about = _attributes(classname=_area(entry), name=entry.name, time=_seconds(entry.duration_ms))
+    place = {"file": case.document, "line": str(case.document_line or 1)} if case and case.document else {}
+    about = _attributes(classname=_area(entry), name=entry.name, time=_seconds(entry.duration_ms), **place)
     lines = [f"    <testcase{about}>", *_properties([fact for fact in facts if fact[1]], "      ")]
     inner = ""
     if case and outcome is not Outcome.PASSED:

@@ -1,9 +1,9 @@
 """The report in SARIF 2.1.0, for code scanning: findings only, because GitHub shows a pass as an alert too.
 
-failed, error, not_tested and blocked are errors, warned is a warning. A finding points at the document it
-is about where there is one, else at its first line in the run's evidence. `render_full` writes every
-outcome (with level none: kind pass, notApplicable, and open for what was not decided and holds no level
-back); the outcome in our own words is the property `outcome`.
+failed, error, not_tested and blocked are errors, warned is a warning. A finding points at the line of
+the document it is about where there is one, else at its first line in the run's evidence. `render_full`
+writes every outcome (with level none: kind pass, notApplicable, and open for what was not decided and holds
+no level back); the outcome in our own words is the property `outcome`.
 """
 
 import hashlib
@@ -117,6 +117,8 @@ def _location(entry: Entry) -> dict[str, Any]:
         documents = [e.url for e in case.exchanges if e.kind == "document" and not e.url.startswith("http")]
         if documents:
             file, line = documents[0], 1
+        if case.document:
+            file, line = case.document, case.document_line or 1
     return {
         "physicalLocation": {
             "artifactLocation": {"uri": quote(file, safe="/")},

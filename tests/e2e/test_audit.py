@@ -5,11 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from dtc_cli.core import chain
-from dtc_cli.core.canonical import canonical_json, sha256_hex
+from dtc_cli.core.canonical import sha256_hex
 from dtc_cli.signing import layout
 from tests.e2e.conftest import Dtc, Result
-from tests.support.packages import resigned
 
 
 @pytest.fixture(scope="module")
@@ -104,52 +102,3 @@ def test_a_package_is_judged_again_without_its_target(dtc: Dtc, package: Path, t
     assert done.code == 0, done.out
     (check,) = [each for each in done.json["checks"] if each["name"] == "evidence.replay"]
     assert (check["status"], "verdicts follow" in check["reason"]) == ("pass", True)
-
-
-def test_a_verdict_that_its_owner_bent_before_signing_is_found_by_replay(
-    dtc: Dtc, package: Path, tmp_path: Path
-) -> None:
-    """All fits but one answer: the owner of the key wrote another one, chained and signed again."""
-
-    def bend(contents: dict[str, bytes]) -> None:
-        events = [json.loads(line) for line in contents[layout.EVENTS].splitlines()]
-        matrix = [json.loads(line) for line in contents[layout.MATRIX].splitlines()]
-        run = json.loads(contents[layout.RUN])
-        chosen = next(
-            line for line in matrix
-            if line["requirement"] == "DTC-P1-001" and line["outcome"] == "passed" and line["events"][1] >= 0
-        )  # fmt: skip
-        first, last = chosen["events"]
-        bent = next(event for event in events[first : last + 1] if event.get("respDigest"))
-        answer = b'{"valid": true, "errors": []}'
-        if contents[layout.BODIES + bent["respDigest"]].startswith(b'{"valid": true'):
-            answer = b'{"valid": false, "errors": [{"code": "X", "pointer": "", "message": "x"}]}'
-        contents[layout.BODIES + sha256_hex(answer)] = answer
-        bent["respDigest"] = sha256_hex(answer)
-        head = chain.genesis(
-            run["nonce"], run["runId"], run["standard"]["catalogueDigest"], run["profile"]["digest"]
-        )
-        written = []
-        for event in events:
-            event["prev"] = head
-            written.append(canonical_json(event))
-            head = chain.link(written[-1])
-        span = chain.SpanDigest()
-        for event in events[first : last + 1]:
-            if event["vector"] == chosen["vector"]:
-                span.add(event)
-        chosen["requestDigest"], chosen["responseDigest"] = span.requests, span.answers
-        run["events"] = {"count": len(events), "head": head}
-        contents[layout.EVENTS] = b"".join(line + b"\n" for line in written)
-        contents[layout.MATRIX] = b"".join(canonical_json(line) + b"\n" for line in matrix)
-        contents[layout.RUN] = json.dumps(run).encode()
-
-    bent = resigned(package, tmp_path, bend)
-    from tests.support.packages import trust_file
-
-    public = trust_file(tmp_path)
-    assert dtc("verify", bent, "--trust", public).code == 0  # nothing in the files betrays it
-    done = dtc("verify", bent, "--trust", public, "--replay", "--json")
-    (check,) = [each for each in done.json["checks"] if each["name"] == "evidence.replay"]
-    assert (done.code, check["status"]) == (3, "fail"), check
-    assert "come out otherwise" in check["reason"]

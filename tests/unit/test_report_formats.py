@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from dtc_cli.core.model import Finding, Level, Outcome, Strength
-from dtc_cli.core.report import build
+from dtc_cli.core.report import build, places
 from dtc_cli.reports import FILE_NAMES, FORMATS
 from tests.support import report_runs as runs
 from tests.support.report_readers import READERS
@@ -151,6 +151,44 @@ def test_sarif_points_at_the_document_else_at_the_evidence(tmp_path: Path) -> No
         ("exports/my%20city.json", 1),
         ("matrix.jsonl", 1),
     ]
+
+
+def test_a_finding_about_a_document_points_at_its_line(tmp_path: Path) -> None:
+    """Documents are read once, by the first test of them; findings of the others name file and pointer."""
+    text = '{\n "a": [1,\n  {"b/c": "}]\\"",\n   "d": 2}],\n "e": null}\n'
+    said = "exports/it.json at /a/1/d: is not"
+    document = {"seq": 0, "tMonoUs": 0, "tUtc": "", "vector": "R/a", "kind": "document", "method": "READ"}
+    run = runs.make(
+        tmp_path / "run",
+        requirements=[requirement("R")],
+        vectors=[vector("R/a"), vector("R/b")],
+        lines=[
+            line("R/a", Outcome.FAILED, events=(0, 0), finding=Finding(message=f"{said} 3")),
+            line("R/b", Outcome.FAILED, events=(0, -1), finding=Finding(message=f"{said} 4")),
+        ],
+        events=[{**document, "url": "exports/it.json", "received": text.encode()}],
+    )
+    report = build(run)
+    assert [(case.document, case.document_line) for case in report.cases] == [("exports/it.json", 4)] * 2
+    results = json.loads(FORMATS["sarif"](report))["runs"][0]["results"]
+    assert {each["locations"][0]["physicalLocation"]["region"]["startLine"] for each in results} == {4}
+    assert b"::error file=exports/it.json,line=4,title=" in FORMATS["github"](report)
+    assert b'file="exports/it.json" line="4"' in FORMATS["junit"](report)
+    expected = {
+        "": 1,
+        "/a": 2,
+        "/a/0": 2,
+        "/a/1": 3,
+        "/a/1/b~1c": 3,
+        "/e": 5,
+        "/a/7": 2,
+        "/x/y": 1,
+        "/e/z": 5,
+    }
+    assert {pointer: places.line_of(text, pointer) for pointer in expected} == expected
+    assert [places.line_of(broken, "/a/b") for broken in ("", "\n\n", "\n{", '{"a":', "{a", '{"a" 1}')] == [
+        1, 3, 2, 1, 1, 1,
+    ]  # fmt: skip
 
 
 def test_markdown_stays_short_and_gives_no_half_command(tmp_path: Path) -> None:

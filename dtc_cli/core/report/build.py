@@ -16,6 +16,7 @@ from dtc_cli.core.report import words
 from dtc_cli.core.report.cases import Judged, cases, outcome_of
 from dtc_cli.core.report.exchanges import LARGE_RUN, Shower, by_vector
 from dtc_cli.core.report.model import Check, Course, Maker, Report, Row, Subject, Totals
+from dtc_cli.core.report.places import Places
 from dtc_cli.core.report.rows import exclusions, rows
 from dtc_cli.core.report.runfile import RunFile, clean, damaged, parse_run
 from dtc_cli.core.runfolder import EVENTS, MATRIX, REQUIREMENTS, VECTORS, RunFolder
@@ -80,6 +81,7 @@ def _build(folder: RunFolder) -> Report:
             events=events,
             outcomes=outcomes,
             excluded=excluded,
+            places=Places(folder, events),
         ),
         shower,
     )

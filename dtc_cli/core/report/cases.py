@@ -8,6 +8,7 @@ import msgspec
 from dtc_cli.core.model import Finding, MatrixLine, Outcome, Strength, Vector
 from dtc_cli.core.report.exchanges import Shower
 from dtc_cli.core.report.model import Case, Exchange, Row
+from dtc_cli.core.report.places import Places
 from dtc_cli.core.report.runfile import Event
 
 
@@ -32,6 +33,7 @@ class Judged(msgspec.Struct, frozen=True, kw_only=True):
     events: Mapping[str, Sequence[Event]]
     outcomes: Mapping[str, Outcome]
     excluded: Mapping[str, str]
+    places: Places
 
 
 def cases(judged: Judged, shower: Shower) -> tuple[Case, ...]:
@@ -55,6 +57,7 @@ def _case(vector: Vector, clause: str, judged: Judged, shower: Shower) -> Case:
     first, last = min(numbers, default=None), max(numbers, default=None)
     if line:
         first, last = line.events if line.events[1] >= line.events[0] else (None, None)
+    place = judged.places.of(finding.message) if finding.message else None
     return Case(
         vector=vector.id,
         requirement=vector.requirement,
@@ -81,6 +84,8 @@ def _case(vector: Vector, clause: str, judged: Judged, shower: Shower) -> Case:
         decisive=decisive.event if decisive else None,
         omitted=len(events) - len(exchanges),
         command=decisive.command if decisive else "",
+        document=place[0] if place else "",
+        document_line=place[1] if place else None,
     )
 
 

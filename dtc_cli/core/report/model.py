@@ -245,6 +245,10 @@ class Case(_Part, frozen=True, kw_only=True):
     omitted: int
     """Exchanges that were recorded but are left out of the report of a large run."""
     command: str
+    document: str
+    """File of the target that the finding is about, relative to the target file; empty when there is none."""
+    document_line: int | None
+    """Its line (from 1) on which what was found begins."""
 
 
 class Totals(_Part, frozen=True, kw_only=True):
