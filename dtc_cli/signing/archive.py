@@ -19,6 +19,7 @@ from dtc_cli.signing.refusal import Refusal
 
 BLOCK = 512
 CHUNK = 1024 * 1024
+GATHERED = 256 * 1024
 # Magic, deflate, no flags, time 0, default speed, unknown system (RFC 1952).
 GZIP_HEADER = bytes.fromhex("1f8b08000000000000ff")
 GZIP_LEVEL = 6
@@ -132,6 +133,20 @@ def _tar(files: Mapping[str, Content], header: Callable[[str, int], bytes] = hea
     yield END
 
 
+def _gathered(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """The same bytes in pieces of a size that is worth a call: most files of a package are small."""
+    held: list[bytes] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= GATHERED:
+            yield b"".join(held)
+            held.clear()
+            size = 0
+    yield b"".join(held)
+
+
 class _Gzip:
     """A gzip stream whose header holds nothing of the machine that wrote it."""
 
@@ -142,7 +157,7 @@ class _Gzip:
         deflate = zlib.compressobj(GZIP_LEVEL, zlib.DEFLATED, -zlib.MAX_WBITS)
         checksum = size = 0
         self._stream.write(GZIP_HEADER)
-        for piece in pieces:
+        for piece in _gathered(pieces):
             checksum = zlib.crc32(piece, checksum)
             size += len(piece)
             self._stream.write(deflate.compress(piece))
@@ -189,11 +204,11 @@ def index(stream: BinaryIO) -> dict[str, tuple[int, int]]:
         Refusal: for anything but sorted plain files with the headers that `write` makes.
     """
     end = stream.seek(0, os.SEEK_END)
+    window = _Window(stream)
     found: dict[str, tuple[int, int]] = {}
     offset, last = 0, ""
     while True:
-        stream.seek(offset)
-        block = stream.read(BLOCK)
+        block = window.read(offset, BLOCK)
         if not any(block):
             break
         name, size = _entry(block)
@@ -203,15 +218,29 @@ def index(stream: BinaryIO) -> dict[str, tuple[int, int]]:
             raise Refusal(f"the archive holds more than {layout.MAX_FILES} files")
         found[name] = (offset + BLOCK, size)
         padding = -size % BLOCK
-        stream.seek(offset + BLOCK + size)
-        if stream.read(padding) != bytes(padding):
+        if window.read(offset + BLOCK + size, padding) != bytes(padding):
             raise Refusal(f"the archive is cut off or hides something after {name}")
         offset += BLOCK + size + padding
         last = name
-    stream.seek(offset)
-    if stream.read(len(END) + 1) != END or offset + len(END) != end:
+    if window.read(offset, len(END) + 1) != END or offset + len(END) != end:
         raise Refusal("the archive does not end as it should")
     return found
+
+
+class _Window:
+    """Reads a stream in large pieces, for whoever wants small ones from front to back."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._start, self._held = 0, b""
+
+    def read(self, offset: int, size: int) -> bytes:
+        """The bytes there; fewer at the end of the stream."""
+        at = offset - self._start
+        if not 0 <= at <= len(self._held) - size:
+            self._stream.seek(offset)
+            self._start, self._held, at = offset, self._stream.read(max(size, CHUNK)), 0
+        return self._held[at : at + size]
 
 
 def _entry(block: bytes) -> tuple[str, int]:

@@ -126,8 +126,7 @@ def bodies(case: Case) -> str:
         Refusal: INCOMPLETE when one is withheld.
     """
     for name, digest in case.digests.items():
-        match = layout.BODY.fullmatch(name)
-        if name.startswith(layout.BODIES) and (match is None or match[1] != digest):
+        if name.startswith(layout.BODIES) and name != layout.BODIES + digest:
             raise Refusal(f"{name} does not hold the body that its name says")
     withheld = sorted(body for body in case.log.bodies if layout.BODIES + body not in case.digests)
     if withheld:
@@ -151,7 +150,10 @@ def _read(case: Case, start: str) -> Log:
             first, last = ranges[event.vector].events
             if first <= event.seq <= last:
                 log.spans.setdefault(event.vector, SpanDigest()).add(value)
-        log.bodies.update(digest for digest in (event.req_digest, event.resp_digest) if digest)
+        if event.req_digest:
+            log.bodies.add(event.req_digest)
+        if event.resp_digest:
+            log.bodies.add(event.resp_digest)
         log.head = link(line)
         log.count += 1
         last_time = event.t_mono_us
@@ -162,7 +164,8 @@ def _read(case: Case, start: str) -> Log:
 def _told(log: Log, event: Event, base: str | None) -> None:
     """Note what an event says of whom and when."""
     if event.t_utc:
-        log.first = min(log.first or event.t_utc, event.t_utc)
+        if not log.first or event.t_utc < log.first:
+            log.first = event.t_utc
         log.last = max(log.last, event.t_utc)
     if event.kind == "note" and event.target is not None and event.target.get("baseUrl"):
         log.spoken_to.add(str(event.target["baseUrl"]))

@@ -257,6 +257,9 @@ def _difference(signed: Any, found: Any) -> str:
 
 def _equal(demanded: Iterable[Any], present: Iterable[Any], what: str) -> None:
     """Compare two lists of entries with ids, and name one that differs."""
+    demanded, present = tuple(demanded), tuple(present)
+    if demanded == present:
+        return
     want = {entry.id: entry for entry in demanded}
     have = {entry.id: entry for entry in present}
     for id_ in sorted(want.keys() | have.keys()):

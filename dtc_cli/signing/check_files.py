@@ -27,14 +27,16 @@ def closed(case: Case) -> str:
     case.digests = layout.parse_sums(case.sums)
     present = case.files.names()
     for name in present:
+        if layout.covered(name):
+            if name not in case.digests:
+                raise Refusal(f"{name} lies in the package but not on the signed list")
+            continue
         known = (
             name in (layout.SUMS, layout.RUN_BUNDLE, layout.TEST_RESULT, layout.PROOF)
             or layout.KEY_FILE.fullmatch(name)
             or layout.BESIDE.fullmatch(name)
         )
-        if layout.covered(name) and name not in case.digests:
-            raise Refusal(f"{name} lies in the package but not on the signed list")
-        if not layout.covered(name) and not known:
+        if not known:
             raise Refusal(f"{name} has no place in a package")
     for name in (*case.digests, *layout.DOCUMENTS, layout.RUN_BUNDLE, layout.TEST_RESULT):
         if name not in case.files:

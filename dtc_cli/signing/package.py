@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from dtc_cli.core import runfolder
@@ -26,6 +26,10 @@ from dtc_cli.signing.seal import Sealer
 
 SUFFIX = ".dtcpack.tar.gz"
 SLUG_LENGTH = 40
+SMALL = 16 * 1024
+OVERHEAD = 200
+ROOM = 64 * 1024**2
+"""Bytes of small bodies that are held in memory while a package is made; those beyond are read again."""
 # File of a run folder to its place in the package.
 COPIED = {
     runfolder.RUN: layout.RUN,
@@ -94,9 +98,7 @@ def collect(run: Path, exports: Mapping[str, bytes]) -> tuple[dict[str, archive.
         # A killed suite leaves half a line behind; the chain and the matrix end before it.
         contents[name] = _whole_lines(run / Path(name).name)
     if (run / runfolder.BODIES).is_dir():
-        with os.scandir(run / runfolder.BODIES) as entries:
-            bodies = {layout.BODIES + entry.name: Path(entry.path) for entry in entries}
-        contents.update((name, file) for name, file in bodies.items() if layout.BODY.fullmatch(name))
+        contents.update(_bodies(run / runfolder.BODIES))
     for bill in sbom.NAMES:
         if (run / sbom.FOLDER / bill).is_file():
             contents[layout.SBOM + bill] = run / sbom.FOLDER / bill
@@ -133,6 +135,24 @@ def slug(name: str) -> str:
     """The name as a part of a file name: lower-case letters, digits and hyphens, at most 40."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")[:SLUG_LENGTH].strip("-")
     return plain or "target"
+
+
+def _bodies(folder: Path) -> Iterator[tuple[str, archive.Content]]:
+    """The recorded bodies by their names in the package. Small ones are read here, once: most are."""
+    room = ROOM
+    with os.scandir(folder) as entries:
+        for entry in entries:
+            name = layout.BODIES + entry.name
+            if not layout.BODY.fullmatch(name):
+                continue
+            if room > 0:
+                with open(entry.path, "rb", buffering=0) as stream:
+                    data = stream.read(SMALL + 1)
+                if data is not None and len(data) <= SMALL:
+                    room -= len(data) + OVERHEAD
+                    yield name, data
+                    continue
+            yield name, Path(entry.path)
 
 
 def _finished(run: Path, data: bytes) -> None:

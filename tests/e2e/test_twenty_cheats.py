@@ -47,7 +47,8 @@ class Scene:
 
     def __init__(self, package: Path, folder: Path) -> None:
         self.folder = folder
-        self.package = resigned(package, folder, lambda _: None)
+        (folder / "honest").mkdir()
+        self.package = resigned(package, folder / "honest", lambda _: None)
         self.trust = policy(folder, BUSAN)
 
     def asked(self, path: Path, trust: Path | None = None, **options: Any) -> Told:
