@@ -101,7 +101,7 @@ Examples:
   dtc certificate show registry/
 
 \b
-Exit codes: 0 valid, 2 it is no certificate, 3 a signature or the registry does not hold, 4 no key or another
+Exit codes: 0 valid, 2 no such file, 3 a signature or the registry does not hold, 4 no key or another
 one (a recheck counts only with --log-key, or a policy that names the log), 5 expired, suspended, revoked, or
 its evidence or the status lists are older than 92 days, 7 without --registry nobody can tell.
 """

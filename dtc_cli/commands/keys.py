@@ -191,6 +191,7 @@ def rotate(
     out: Annotated[Path, typer.Option("--out", help="File to write the statement to.")],
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseEnv = None,
+    json: Json = False,
 ) -> None:
     """See ROTATE_HELP."""
     from dtc_cli.errors import DtcError
@@ -202,7 +203,9 @@ def rotate(
         statement = succession.rotate(keys.load(old, source), keys.load(new, source))
     except Refusal as problem:
         raise DtcError("usage", problem.reason, where=f"dtc keys rotate {old} {new}") from problem
-    _write(out, statement)
+    _write(out, statement, quiet=json)
+    if json:
+        console.emit_json({"statement": str(out), "old": old, "new": new})
 
 
 @app.command(help=REVOKE_HELP)
@@ -216,13 +219,16 @@ def revoke(
     reason: Annotated[str, typer.Option(help="Why, in a few words.")] = "",
     passphrase_file: PassphraseFile = None,
     passphrase_env: PassphraseEnv = None,
+    json: Json = False,
 ) -> None:
     """See REVOKE_HELP."""
     from dtc_cli.signing import keys, succession
 
     key = keys.load(name, _passphrase(passphrase_file, passphrase_env))
     moment = None if since is None else since.replace(tzinfo=UTC)
-    _write(out, succession.revoke(key, since=moment, reason=reason[:500]))
+    _write(out, succession.revoke(key, since=moment, reason=reason[:500]), quiet=json)
+    if json:
+        console.emit_json({"statement": str(out), "keyid": key.keyid})
 
 
 def ask_passphrase(prompt: str, *, confirm: bool = False) -> bytes | None:
@@ -268,7 +274,7 @@ def _passphrase(file: Path | None, env: str | None) -> "Passphrase":
     return passphrase.chosen(file, env, lambda: ask_passphrase("passphrase of the key"))
 
 
-def _write(out: Path, data: bytes) -> None:
+def _write(out: Path, data: bytes, *, quiet: bool = False) -> None:
     from dtc_cli.errors import DtcError
 
     try:
@@ -281,4 +287,5 @@ def _write(out: Path, data: bytes) -> None:
             why=problem.strerror or "",
             hint="choose another file with --out",
         ) from problem
-    console.status(f"wrote {out}")
+    if not quiet:
+        console.status(f"wrote {out}")

@@ -4,6 +4,7 @@ from typing import Annotated
 
 import typer
 
+from dtc_cli import console
 from dtc_cli.core.model import Level
 from dtc_cli.errors import DtcError
 
@@ -21,6 +22,14 @@ LoadAgreed = Annotated[
     list[str] | None,
     typer.Option("--yes-load", help="Host, not this machine, whose owner agreed to a load; again for more."),
 ]
+
+
+def done(text: str, *, json: bool, **members: object) -> None:
+    """Say what was done: a sentence for a person on stderr, or an object for a script on stdout."""
+    if json:
+        console.emit_json(members)
+    else:
+        console.status(text)
 
 
 def level(text: str) -> Level:

@@ -1,14 +1,14 @@
 """`dtc trust identity|sigstore|log`: what a policy pins besides keys."""
 
-import json
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dtc_cli import console
 from dtc_cli.commands import signers
+from dtc_cli.commands.options import Json, done
+from dtc_cli.errors import DtcError
 
 DAYS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"]
 PolicyFile = Annotated[Path, typer.Argument(metavar="POLICY", help="The policy file.")]
@@ -69,10 +69,18 @@ def identity(
     until: Annotated[
         datetime | None, typer.Option("--until", formats=DAYS, help="It may sign runs before this day (UTC).")
     ] = None,
+    json: Json = False,
 ) -> None:
     """See IDENTITY_HELP."""
     from dtc_cli.signing import policy
 
+    if role not in policy.IDENTITY_ROLES:
+        raise DtcError(
+            "usage",
+            f"there is no role {role} for an identity",
+            where=f"--role {role}",
+            hint=f"one of: {', '.join(policy.IDENTITY_ROLES)}; a certification body decides with a key",
+        )
     changed = policy.read(file)
     limits = {"validFrom": since, "validUntil": until}
     entry = {"san": san, "issuer": issuer, "org": org}
@@ -81,15 +89,16 @@ def identity(
     others = [each for each in group.get("identities", []) if (each["san"], each["issuer"]) != (san, issuer)]
     group["identities"] = [*others, entry]
     made = policy.write(file, changed)
-    console.status(f"policy version {made.version} believes {san} of {org} as {role}")
+    text = f"policy version {made.version} believes {san} of {org} as {role}"
+    done(text, json=json, policy=str(file), version=made.version, san=san, issuer=issuer, role=role, org=org)
 
 
 def sigstore(
     file: PolicyFile,
     root: Annotated[Path, typer.Argument(metavar="ROOT", help="trusted_root.json of the services.")],
+    json: Json = False,
 ) -> None:
     """See SIGSTORE_HELP."""
-    from dtc_cli.errors import DtcError
     from dtc_cli.signing import policy, strict_json
     from dtc_cli.signing.refusal import Refusal
 
@@ -101,14 +110,24 @@ def sigstore(
             "not-a-root", f"{root.name} is no root", where=str(root), why=problem.reason
         ) from problem
     made = policy.write(file, changed)
-    console.status(f"policy version {made.version} pins {root}")
+    text = f"policy version {made.version} pins {root}"
+    done(text, json=json, policy=str(file), version=made.version, root=str(root))
 
 
 def log(
-    file: PolicyFile, key: Annotated[str, typer.Argument(metavar="NAME+HINT+KEY", help="The log's key.")]
+    file: PolicyFile,
+    key: Annotated[str, typer.Argument(metavar="NAME+HINT+KEY", help="The log's key.")],
+    json: Json = False,
 ) -> None:
     """See LOG_HELP."""
     from dtc_cli.signing import policy
 
     made = policy.write(file, {**policy.read(file), "log": key})
-    console.status(f"policy version {made.version} pins {json.dumps(key.split('+')[0])}")
+    name = key.split("+")[0]
+    done(
+        f"policy version {made.version} pins {name!a}",
+        json=json,
+        policy=str(file),
+        version=made.version,
+        log=name,
+    )

@@ -1,5 +1,6 @@
 """`dtc trust`: whom you believe, and for what, in a file of your own."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -8,7 +9,7 @@ import typer
 
 from dtc_cli import console
 from dtc_cli.commands import signers
-from dtc_cli.commands.options import Json
+from dtc_cli.commands.options import Json, done
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
 
@@ -125,13 +126,15 @@ def init(
         datetime | None, typer.Option(formats=DAYS, help="Day on which it ceases to decide anything (UTC).")
     ] = None,
     max_age_days: Annotated[int, typer.Option(min=1, help="How old evidence may be.")] = 92,
+    json: Json = False,
 ) -> None:
     """See INIT_HELP."""
     from dtc_cli.signing import policy
 
     made = policy.empty(max_age_days=max_age_days, expires=_text(expires))
-    policy.write(file, made, new=True)
-    console.status(f"wrote {file}; dtc trust add {file} KEY --role vendor --org NAME puts a key into it")
+    version = policy.write(file, made, new=True).version
+    text = f"wrote {file}; dtc trust add {file} KEY --role vendor --org NAME puts a key into it"
+    done(text, json=json, policy=str(file), version=version)
 
 
 @app.command(help=ADD_HELP)
@@ -146,21 +149,25 @@ def add(
     until: Annotated[
         datetime | None, typer.Option("--until", formats=DAYS, help="It may sign runs before this day (UTC).")
     ] = None,
+    json: Json = False,
 ) -> None:
     """See ADD_HELP."""
     from dtc_cli.signing import policy, public_keys
 
+    role_named(role, policy.KEY_ROLES)
     changed, public = policy.read(file), _public(key)
     policy.add_key(changed, public, role=role, org=org, valid_from=_text(since), valid_until=_text(until))
     made = policy.write(file, changed)
-    keyid = public_keys.keyid(public)[:16]
-    console.status(f"policy version {made.version} believes key {keyid} of {org} as {role}")
+    keyid = public_keys.keyid(public)
+    text = f"policy version {made.version} believes key {keyid[:16]} of {org} as {role}"
+    done(text, json=json, policy=str(file), version=made.version, keyid=keyid, role=role, org=org)
 
 
 @app.command(help=APPLY_HELP)
 def apply(
     file: PolicyFile,
     statement: Annotated[Path, typer.Argument(metavar="STATEMENT", help="The signed statement.")],
+    json: Json = False,
 ) -> None:
     """See APPLY_HELP."""
     from dtc_cli.signing import policy, succession
@@ -168,7 +175,7 @@ def apply(
 
     changed = policy.read(file)
     try:
-        done = succession.apply(_bytes(statement), changed)
+        what = succession.apply(_bytes(statement), changed)
     except Refusal as problem:
         raise DtcError(
             "statement-refused",
@@ -179,7 +186,8 @@ def apply(
             exit_code=ExitCode.UNTRUSTED,
         ) from problem
     made = policy.write(file, changed)
-    console.status(f"policy version {made.version}: {done}")
+    text = f"policy version {made.version}: {what}"
+    done(text, json=json, policy=str(file), version=made.version, done=what)
 
 
 @app.command(help=REVOKE_HELP)
@@ -188,6 +196,7 @@ def revoke(
     key: KeyFile,
     since: Annotated[datetime | None, typer.Option(formats=DAYS, help="Since when (UTC).")] = None,
     reason: Annotated[str, typer.Option(help="Why, in a few words.")] = "",
+    json: Json = False,
 ) -> None:
     """See REVOKE_HELP."""
     from dtc_cli.signing import policy, public_keys
@@ -196,7 +205,8 @@ def revoke(
     moment = _text(since or datetime.now(UTC).replace(microsecond=0))
     policy.revoke(changed, keyid, since=moment or "", reason=reason)
     made = policy.write(file, changed)
-    console.status(f"policy version {made.version} revokes key {keyid[:16]}")
+    text = f"policy version {made.version} revokes key {keyid[:16]}"
+    done(text, json=json, policy=str(file), version=made.version, keyid=keyid)
 
 
 @app.command(help=SIGN_HELP)
@@ -209,6 +219,7 @@ def sign(
     signer: signers.Command = None,
     signer_key: signers.CommandKey = None,
     add: Annotated[bool, typer.Option("--add", help="Join the signatures that are in --out.")] = False,
+    json: Json = False,
 ) -> None:
     """See SIGN_HELP."""
     from dtc_cli.signing import policy, publication
@@ -221,7 +232,7 @@ def sign(
     except Refusal as problem:
         raise DtcError("usage", problem.reason, where=str(out), hint="sign without --add") from problem
     signers.write(out, made)
-    console.status(f"wrote {out}")
+    done(f"wrote {out}", json=json, policy=str(file), envelope=str(out), keyid=who.keyid)
 
 
 @app.command(help=UPDATE_HELP)
@@ -231,6 +242,7 @@ def update(
     root: Annotated[
         list[Path] | None, typer.Option("--root", help="Public key of a root, for the first version.")
     ] = None,
+    json: Json = False,
 ) -> None:
     """See UPDATE_HELP."""
     from dtc_cli.signing import policy, publication, trust
@@ -252,7 +264,8 @@ def update(
             exit_code=ExitCode.UNTRUSTED,
         ) from problem
     signers.write(file, data)
-    console.status(f"policy version {parsed.version} taken in")
+    text = f"policy version {parsed.version} taken in"
+    done(text, json=json, policy=str(file), version=parsed.version)
 
 
 @app.command(help=SHOW_HELP)
@@ -298,6 +311,18 @@ def check(file: PolicyFile, json: Json = False) -> None:
         console.out(f"policy version {parsed.version}: {len(parsed.keys)} entries, nothing is wrong")
     if code:
         raise typer.Exit(int(code))
+
+
+def role_named(text: str, roles: Sequence[str]) -> None:
+    """Make sure that there is such a role.
+
+    Raises:
+        DtcError: `usage`.
+    """
+    if text not in roles:
+        raise DtcError(
+            "usage", f"there is no role {text}", where=f"--role {text}", hint=f"one of: {', '.join(roles)}"
+        )
 
 
 def _public(path: Path) -> "PublicKey":

@@ -17,6 +17,9 @@ from dtc_cli.signing.trust import MAX_AGE_DAYS, Trust
 Policy = dict[str, Any]
 ROOT = "root"
 """The role of those who publish the policy itself."""
+KEY_ROLES = ("vendor", "lab", "auditor", "registry", ROOT)
+IDENTITY_ROLES = ("vendor", "lab", "auditor")
+"""A certification body decides with a key, and a policy is published with keys; neither by a name."""
 SOON = timedelta(days=30)
 
 

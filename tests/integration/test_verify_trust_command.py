@@ -11,8 +11,8 @@ from dtc_cli.commands import keys as keys_command
 from dtc_cli.commands import trust as trust_command
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
-from dtc_cli.signing import keys, package
-from tests.support import runs
+from dtc_cli.signing import keys, note, package
+from tests.support import packages, runs
 from tests.support.packages import catalogue, check
 
 app = typer.Typer(rich_markup_mode=None)
@@ -97,6 +97,33 @@ def test_a_reader_may_revoke_by_himself(capfd: pytest.CaptureFixture[str]) -> No
     assert dtc("trust", "check", "trust.json", "--json") == ExitCode.NOT_CONFORMANT
     assert json.loads(capfd.readouterr().out)["problems"][0].endswith("is revoked and still listed")
     assert refused("trust", "add", "trust.json", "first.pub", "--role", "lab", "--org", "x") == "key-revoked"
+
+
+def test_what_changes_a_policy_tells_scripts_too(capfd: pytest.CaptureFixture[str]) -> None:
+    for name in ("first", "second", "root"):
+        keys.generate(name, role="root" if name == "root" else "vendor")
+        dtc("keys", "export-public", name, "--out", f"{name}.pub")
+    log = note.named("body.example/log", packages.ed_key().public)
+    add = ("trust", "add", "trust.json")
+    who = ("--san", "ci@works.example", "--issuer", "https://accounts.example", "--org", "Works")
+    for arguments, member in (
+        (("trust", "init", "trust.json"), "version"),
+        ((*add, "first.pub", "--role", "vendor", "--org", "Works"), "keyid"),
+        ((*add, "root.pub", "--role", "root", "--org", "Body"), "keyid"),
+        (("trust", "identity", "trust.json", *who, "--role", "lab"), "san"),
+        (("trust", "log", "trust.json", str(log)), "log"),
+        (("keys", "rotate", "first", "second", "--out", "rotation.dsse.json"), "statement"),
+        (("keys", "revoke", "first", "--out", "revocation.dsse.json"), "keyid"),
+        (("trust", "apply", "trust.json", "rotation.dsse.json"), "done"),
+        (("trust", "revoke", "trust.json", "second.pub"), "keyid"),
+        (("trust", "sign", "trust.json", "--key", "root", "--out", "published.dsse.json"), "envelope"),
+        (("trust", "update", "new.json", "published.dsse.json", "--root", "root.pub"), "version"),
+    ):
+        capfd.readouterr()
+        assert dtc(*arguments, "--json") == 0
+        assert json.loads(capfd.readouterr().out)[member]
+    assert refused(*add, "first.pub", "--role", "king", "--org", "x") == "usage"
+    assert refused("trust", "identity", "trust.json", *who, "--role", "registry") == "usage"
 
 
 def test_an_expired_policy_is_stale() -> None:
