@@ -149,7 +149,7 @@ def test_a_strangers_statement_leaves_the_policy_alone(home: Path) -> None:
         (("trust", "init", "trust.json"), "trust-exists"),
         (("trust", "add", "trust.json", "none.pub", "--role", "lab", "--org", "x"), "not-readable"),
         (("trust", "add", "trust.json", "trust.json", "--role", "lab", "--org", "x"), "key-unusable"),
-        (("trust", "add", "trust.json", "first.pub", "--role", "king", "--org", "x"), "trust-file"),
+        (("trust", "add", "trust.json", "first.pub", "--role", "king", "--org", "x"), "usage"),
         (("trust", "add", "trust.json", "first.pub", "--role", "lab", "--org", ""), "trust-file"),
         (("trust", "apply", "trust.json", "none.json"), "not-readable"),
         (("trust", "apply", "trust.json", "first.pub"), "statement-refused"),
