@@ -125,21 +125,23 @@ class TestBronze:
         assert "Bronze" in result.out
 
 
+WHO, ISSUER = "ci@works.example", "https://accounts.works.example"
+
+
+@pytest.fixture(scope="module")
+def policy(dtc: Dtc, again: Again) -> Path:
+    file = again.folder / "trust.json"
+    assert dtc("trust", "init", file).code == 0
+    assert dtc("trust", "sigstore", file, again.folder / "root.json").code == 0
+    name = ("--san", WHO, "--issuer", ISSUER)
+    for role, org in (("vendor", "Example Works"), ("auditor", "City Lab")):
+        assert dtc("trust", "identity", file, *name, "--role", role, "--org", org).code == 0
+    return file
+
+
 @pytest.mark.skipif(not HAS_SIGSTORE, reason="the extra sigstore or openssl is not installed")
 class TestIdentity:
     """`--sign sigstore` from end to end: authority, log and time stamps on loopback, then no network."""
-
-    WHO, ISSUER = "ci@works.example", "https://accounts.works.example"
-
-    @pytest.fixture(scope="class")
-    def policy(self, dtc: Dtc, again: Again) -> Path:
-        file = again.folder / "trust.json"
-        assert dtc("trust", "init", file).code == 0
-        assert dtc("trust", "sigstore", file, again.folder / "root.json").code == 0
-        name = ("--san", self.WHO, "--issuer", self.ISSUER)
-        for role, org in (("vendor", "Example Works"), ("auditor", "City Lab")):
-            assert dtc("trust", "identity", file, *name, "--role", role, "--org", org).code == 0
-        return file
 
     def test_a_run_is_signed_by_who_made_it(self, dtc: Dtc, again: Again, policy: Path) -> None:
         assert again.done.code == 0, again.done.err
@@ -148,7 +150,7 @@ class TestIdentity:
         found = dtc("verify", package, "--trust", policy, "--json").json
         said = {check["name"]: check["reason"] for check in found["checks"]}
         assert (found["exitCode"], found["conformant"]) == (0, "bronze")
-        assert said["signer.identity"].startswith(f"{self.WHO}, by {self.ISSUER}, signed ")
+        assert said["signer.identity"].startswith(f"{WHO}, by {ISSUER}, signed ")
         assert said["time.trusted"].endswith("by a time stamp")
         assert said["log.inclusion"].startswith("1 entries")
         assert dtc("verify", package).code == 4
@@ -164,12 +166,12 @@ class TestIdentity:
             command = [
                 sys.executable, "-m", "sigstore", "--trust-config", again.services[3], "verify", "identity",
                 "--offline", "--bundle", "b.json", "--cert-identity", who,
-                "--cert-oidc-issuer", self.ISSUER, file,
+                "--cert-oidc-issuer", ISSUER, file,
             ]  # fmt: skip
             return subprocess.run(command, cwd=tmp_path, capture_output=True, check=False).returncode
 
-        assert theirs(self.WHO, "SHA256SUMS") == 0
-        assert theirs(self.WHO, "other") != 0
+        assert theirs(WHO, "SHA256SUMS") == 0
+        assert theirs(WHO, "other") != 0
         assert theirs("x@works.example", "SHA256SUMS") != 0
 
     def test_an_auditor_signs_by_identity_too(
@@ -184,7 +186,7 @@ class TestIdentity:
         held = unpack(out)
         beside = bundle.parse(held[done.json["statement"]], "the audit")
         assert beside.identity is not None
-        assert beside.identity.san == self.WHO
+        assert beside.identity.san == WHO
         public = again.folder / "vendor.pub"
         assert dtc("keys", "export-public", "default", "--out", public).code == 0
         assert dtc("trust", "add", policy, public, "--role", "vendor", "--org", "Other Works").code == 0
