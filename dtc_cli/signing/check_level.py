@@ -83,24 +83,32 @@ def nonce(case: Case) -> str:
 
 
 def target(case: Case) -> str:
-    """The server at the reader's address shows the TLS key that was seen during the run.
+    """The server at the reader's address shows the TLS key that was seen during the run, and the same API.
 
     Raises:
-        Refusal: STALE: it shows another key, so the evidence says nothing about it (any more).
+        Refusal: STALE: it shows another key or another API description, so the evidence says nothing about it
+            (any more).
         Unavailable: it cannot be reached, or has no TLS, or the run saw none.
         NotRequired: the reader asked for none.
     """
     if case.asked_target is None:
         raise NotRequired("no --target was given")
     signed = case.predicate["target"]["fingerprint"]["tlsSpkiSha256"]
-    shown = live.look(case.asked_target)
+    shown = live.look(case.asked_target, description=True)
     if not signed:
         raise Unavailable("the run saw no TLS key, so that no server can be recognised")
     if shown.spki is None:
         raise Unavailable("the address is without TLS, so that the server cannot be recognised")
     if shown.spki not in signed:
         raise Refusal(f"the server shows the TLS key {shown.spki[:16]}, not one of the run", ExitCode.STALE)
-    return f"the server shows the TLS key {shown.spki[:16]} of the run"
+    described = case.predicate["target"]["fingerprint"]["openapi"]
+    if described is None or shown.openapi is None:
+        return f"the server shows the TLS key {shown.spki[:16]} of the run"
+    if shown.openapi != described["digest"]["sha256"]:
+        raise Refusal(
+            "the server describes another API than in the run: it was changed since", ExitCode.STALE
+        )
+    return f"the server shows the TLS key {shown.spki[:16]} and the API description of the run"
 
 
 def level_reached(case: Case) -> str:

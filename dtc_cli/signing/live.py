@@ -1,6 +1,7 @@
 """What a server shows of itself now, to compare with what it showed during a run; nothing secret is sent."""
 
 import http.client
+import json
 import ssl
 from urllib.parse import SplitResult, urlsplit
 
@@ -8,11 +9,12 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from dtc_cli.core.canonical import sha256_hex
+from dtc_cli.core.canonical import canonical_json, sha256_hex
 from dtc_cli.errors import DtcError
 from dtc_cli.signing.refusal import Unavailable
 
 TIMEOUT_S = 10.0
+MAX_DESCRIPTION = 16 * 1024**2
 
 
 class Shown(msgspec.Struct, frozen=True, kw_only=True):
@@ -22,10 +24,14 @@ class Shown(msgspec.Struct, frozen=True, kw_only=True):
     """SHA-256 (hex) of the TLS key, DER SubjectPublicKeyInfo; None without TLS."""
     server: str | None
     """The `Server` header."""
+    openapi: str | None = None
+    """SHA-256 (hex) of `/openapi.json` as the preflight of a run takes it; None: none for strangers."""
 
 
-def look(url: str, *, timeout_s: float = TIMEOUT_S) -> Shown:
+def look(url: str, *, timeout_s: float = TIMEOUT_S, description: bool = False) -> Shown:
     """Ask a server once and note its TLS key and its `Server` header; the answer itself does not matter.
+
+    With `description` its API description is asked for too.
 
     The certificate is not checked against authorities: the key is compared with the one that was signed,
     which says more.
@@ -43,12 +49,30 @@ def look(url: str, *, timeout_s: float = TIMEOUT_S) -> Shown:
     try:
         connection.request("GET", parts.path or "/", headers={"Accept": "application/json"})
         spki = _spki(connection.sock)
-        server = connection.getresponse().getheader("Server")
+        answer = connection.getresponse()
+        server = answer.getheader("Server")
+        answer.read(MAX_DESCRIPTION)
+        openapi = _described(connection) if description else None
     except (OSError, http.client.HTTPException) as problem:
         raise Unavailable(f"{parts.netloc} does not answer: {str(problem)[:200]}") from problem
     finally:
         connection.close()
-    return Shown(spki=spki, server=server)
+    return Shown(spki=spki, server=server, openapi=openapi)
+
+
+def _described(connection: http.client.HTTPConnection) -> str | None:
+    connection.request("GET", "/openapi.json", headers={"Accept": "application/json"})
+    answer = connection.getresponse()
+    data = answer.read(MAX_DESCRIPTION)
+    if answer.status != 200 or len(data) >= MAX_DESCRIPTION:
+        return None
+    try:
+        return sha256_hex(canonical_json(json.loads(data)))
+    except UnicodeDecodeError:
+        return None
+    except (ValueError, RecursionError):
+        # Not every JSON text has an RFC 8785 form; then the bytes themselves are recognised.
+        return sha256_hex(data)
 
 
 def _parts(url: str) -> SplitResult:

@@ -1,9 +1,11 @@
 """`dtc verify --target`: is the server at an address the one that was judged? Asked of real TLS servers."""
 
+import json
 from pathlib import Path
 
 import pytest
 
+from dtc_cli.core.canonical import canonical_json, sha256_hex
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
 from dtc_cli.signing import live
@@ -33,6 +35,26 @@ def test_the_judged_server_is_recognised(certificate: tuple[Path, str], tmp_path
     with served(certificate[0]) as url:
         result = check(package, trust_file(tmp_path), target=url)
     assert (failing(result), result.exit_code) == ([], ExitCode.OK)
+
+
+def test_an_api_that_was_changed_since_is_noticed(certificate: tuple[Path, str], tmp_path: Path) -> None:
+    same, other = b'{"openapi": "3.1.0", "paths": {}}', b'{"openapi": "3.1.0", "paths": {"/more": {}}}'
+    target = {
+        "name": "Twin", "vendor": "v", "version": "1", "city": "KR-BUSAN-2025",
+        "fingerprint": {"tlsSpki": [certificate[1]], "server": None,
+                        "openapi": sha256_hex(canonical_json(json.loads(same)))},
+    }  # fmt: skip
+    package, trust = make(tmp_path, target=target), trust_file(tmp_path)
+    for document, code, says in (
+        (same.replace(b" ", b""), ExitCode.OK, "and the API description of the run"),
+        (other, ExitCode.STALE, "describes another API than in the run"),
+        (b"{", ExitCode.STALE, "describes another API"),
+        (b"", ExitCode.OK, "of the run"),
+    ):
+        with served(certificate[0], document) as url:
+            result = check(package, trust, target=url)
+        said = next(each.reason for each in result.checks if each.name == "target.match")
+        assert (result.exit_code, says in said) == (code, True), said
 
 
 def test_another_server_is_noticed(certificate: tuple[Path, str], tmp_path: Path) -> None:

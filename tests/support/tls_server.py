@@ -19,18 +19,28 @@ from dtc_cli.signing import public_keys
 class Handler(BaseHTTPRequestHandler):
     """Answers 404 to everything."""
 
+    document = b""
+    """What `/openapi.json` answers; nothing by default."""
+
     def do_GET(self) -> None:
         """Answer."""
-        self.send_error(404)
+        if not self.document or self.path != "/openapi.json":
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("content-length", str(len(self.document)))
+        self.end_headers()
+        self.wfile.write(self.document)
 
     def log_message(self, format: str, *args: object) -> None:
         """Keep quiet."""
 
 
 @contextmanager
-def served(certificate: Path | None = None) -> Iterator[str]:
-    """A server on a free port; with TLS when a certificate is given."""
-    server = HTTPServer(("127.0.0.1", 0), Handler)
+def served(certificate: Path | None = None, document: bytes = b"") -> Iterator[str]:
+    """A server on a free port; with TLS when a certificate is given, with an API description when one is."""
+    handler = type("Described", (Handler,), {"document": document})
+    server = HTTPServer(("127.0.0.1", 0), handler)
     if certificate is not None:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(certificate)
