@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, cast
 
+from websockets.extensions.base import Extension
 from websockets.extensions.permessage_deflate import PerMessageDeflate, ServerPerMessageDeflateFactory
 from websockets.frames import Frame, Opcode
 from websockets.http11 import Request
@@ -54,6 +55,24 @@ class _Framing(ServerProtocol):
         if frame.opcode is Opcode.CLOSE:
             self.current_size = None
         super().recv_frame(frame)
+
+
+class _Inflate(Extension):
+    """permessage-deflate with the limit of a message: that of a frame is of its bytes on the wire (C-75)."""
+
+    name = PerMessageDeflate.name
+
+    def __init__(self, deflate: PerMessageDeflate, framing: _Framing) -> None:
+        self._deflate = deflate
+        self._framing = framing
+
+    def decode(self, frame: Frame, *, max_size: int | None = None) -> Frame:
+        """A frame as it was before it was compressed."""
+        return self._deflate.decode(frame, max_size=MAX_MESSAGE - (self._framing.current_size or 0))
+
+    def encode(self, frame: Frame) -> Frame:
+        """Control frames pass as they are; messages are compressed once for all who hear them."""
+        return self._deflate.encode(frame)
 
 
 class Connection(asyncio.Protocol):
@@ -157,9 +176,10 @@ class Connection(asyncio.Protocol):
         if self.ws.state is not State.OPEN:
             return
         self.caller = caller
-        for extension in self.ws.extensions:
+        for number, extension in enumerate(self.ws.extensions):
             if isinstance(extension, PerMessageDeflate):
                 self._deflater = extension
+                self.ws.extensions[number] = _Inflate(extension, self.ws)
         self._flush()
         self.ready = True
         self.conversation = Conversation(self.door, self, caller)

@@ -241,6 +241,24 @@ def test_compression_is_agreed_on_and_messages_are_compressed_once_for_all(twin:
         assert client.closed_with() in (1002, 1007)
 
 
+def test_a_compressed_frame_may_hold_a_message_of_more_than_64_kb_and_none_above_1_mb(twin: Any) -> None:
+    """The limit of a frame is of its bytes on the wire, that of a message of all its fragments unpacked."""
+
+    def packed(size: int) -> bytes:
+        engine = zlib.compressobj(wbits=-12)
+        text = json.dumps({**json.loads(PING), "source": "x" * size}).encode()
+        return (engine.compress(text) + engine.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+    with raw(twin, Sec_WebSocket_Extensions="permessage-deflate") as client:
+        client.send(1, packed(900_000), rsv=4)
+        answer = zlib.decompressobj(-12).decompress(client.frame()[1] + b"\0\0\xff\xff")
+        assert json.loads(answer)["type"] == "PONG"
+        whole = packed(1_500_000)
+        client.send(1, whole[:1000], rsv=4, fin=False)
+        client.send(0, whole[1000:])
+        assert client.closed_with() == 1009
+
+
 def test_random_bytes_and_random_messages_end_connections_and_nothing_else(twin: Any) -> None:
     dice = random.Random(20250115)
     words = [
