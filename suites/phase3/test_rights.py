@@ -12,6 +12,7 @@ import pytest
 from dtc_cli.harness.suite import Blocked, NotApplicable, NotTested, Twin, expect, signed, verifies
 from suites.phase3.support import broker, readings, wia
 from suites.phase3.support.broker import Client
+from suites.phase3.support.mild import wanted
 from suites.phase3.support.wia import Message, Session, open_session
 from suites.phase3.test_messages import kept, resumable
 
@@ -379,7 +380,8 @@ def test_messages_of_qos_0_are_limited_too(twin: Twin, door: str) -> None:
     ears.subscribed((readings.filter_of(twin), 0))
     got, _ = burst(twin, sensor, ears, door)
     ears.close()
-    expect.that(
+    judge = expect.that if door == "broker" else wanted  # P3 8.3 speaks of the broker's clients
+    judge(
         got < 0.8 * limit * 5 * BURST_S,
         "five times the allowed messages of QoS 0 are delivered",
         expected=f"{limit} messages/s: the excess dropped, or a disconnect",
@@ -399,7 +401,7 @@ def test_a_device_has_one_limit_however_often_it_connects(twin: Twin) -> None:
     got, took = burst(twin, sensor, ears, "broker", 5)
     ears.close()
     most = 2 * once_ + limit * (took + 1) + 2
-    expect.that(
+    wanted(
         got <= most,
         "each connection of a device has a limit of its own",
         expected=f"at most {most:.0f} messages, over one connection {once_}",

@@ -47,6 +47,8 @@ class LiveDefect:
     requirement: str
     what: str
     install: Callable[[], None]
+    vector: str = ""
+    """Of what the standard does not name and the suites only warn of: the vector that does."""
 
 
 def _bare_digest(accept: Make) -> Make:

@@ -287,8 +287,20 @@ def _no_pings_but_pings(received: Make) -> Make:
     return wrong
 
 
+MILD = {
+    "the expiry of a message is not counted down": "an-expired-message-is-not-delivered-by-the-broker",
+    "PUBREC opens the window": "a-message-counts-until-its-handshake-is-done",
+    "a shared subscription is everybody's": "a-shared-subscription-is-served-once",
+    "the last will is never said": "the-last-will-of-a-client-that-is-gone-is-said",
+    "subscription identifiers are left out": "a-message-names-its-subscription",
+    "the older connection of a client goes on": "a-client-that-comes-again-ends-its-older-connection",
+    "messages come again under other packet ids": "what-was-not-acknowledged-comes-again",
+    "a second CONNECT is passed over": "what-the-protocol-forbids-ends-the-connection.second-connect",
+    "malformed SUBSCRIBEs are served": "what-the-protocol-forbids-ends-the-connection.subscribe-qos-3",
+}
+"""What the standard does not name: the vector that warns of it."""
 BROKER: tuple[LiveDefect, ...] = tuple(
-    LiveDefect(f"DTC-P3-{number}", what, install)
+    LiveDefect(f"DTC-P3-{number}", what, install, MILD.get(what, ""))
     for number, what, install in (
         ("018", "the expiry of a message is not counted down", wrap(mqtt_session, "remaining", _never_less)),
         ("069", "messages come at QoS 0 whatever was granted, at the broker", wrap(

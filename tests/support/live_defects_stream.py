@@ -314,8 +314,15 @@ def _downgraded(subscribe: Make) -> Make:
     return wrong
 
 
+MILD = {
+    "limits count compressed bytes": "a-message-above-1-mb-is-refused-however-small-it-travels",
+    "a context is kept that was to be dropped": "compressed-messages-go-both-ways",
+    "the stream is not limited": "messages-of-qos-0-are-limited-too.stream",
+    "each connection has the whole allowance": "a-device-has-one-limit-however-often-it-connects",
+}
+"""What the standard does not name: the vector that warns of it."""
 STREAM: tuple[LiveDefect, ...] = tuple(
-    LiveDefect(f"DTC-P3-{number}", what, install)
+    LiveDefect(f"DTC-P3-{number}", what, install, MILD.get(what, ""))
     for number, what, install in (
         ("004", "a handshake without a version is taken", wrap(
             handshake, "check_version", _any_version_or_none
