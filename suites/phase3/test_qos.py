@@ -385,6 +385,12 @@ def test_a_repeated_publish_is_one_message(twin: Twin) -> None:
     got += readings.came(twin, ears, readings.on_mqtt(sensor, mine["value"]))
     speaker.close()
     ears.close()
+    wanted(
+        bool(got),
+        "a message that is repeated on one connection is lost",
+        expected="once, or refused: MQTT 5 lets a client repeat it only after it has connected again",
+        clause="P3 9.1, MQTT 5 4.4",
+    )
     judge_exactly_once([mine["value"]], got)
 
 
