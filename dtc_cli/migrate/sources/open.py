@@ -291,6 +291,16 @@ def _by_archive(place: Path) -> str:
         return "filegdb"
     if any(name.rpartition("/")[2] == "stops.txt" for name in names):
         return "gtfs"
+    gml = next((name for name in _members(place) if name.lower().endswith((".gml", ".xml"))), None)
+    if gml is not None and not any(name.endswith((".shp", ".gpkg")) for name in names):
+        with zipfile.ZipFile(place) as archive, archive.open(gml) as stream:
+            if b"opengis.net/citygml" in stream.read(65536):
+                raise source_error(
+                    f"{place.name} holds CityGML, which is read unpacked only",
+                    where=str(place),
+                    why="code lists and other parts lie beside the file by relative paths",
+                    hint="unpack it and give the .gml file; a plan may have several sources",
+                )
     for suffix in (".shp", ".gpkg", ".geojson", ".gml", ".kml", ".dxf", ".tab", ".mif", ".csv"):
         if any(name.endswith(suffix) for name in names):
             return SUFFIXES[suffix]

@@ -48,6 +48,8 @@ Y_NAMES = (
 )
 LONGEST_TITLE = 12
 """Rows at the beginning among which the names of columns are looked for."""
+MOSTLY, RARELY = 0.4, 0.05
+"""Shares of zero bytes by which UTF-16 is known: of the higher halves, and of the lower."""
 LONGEST_FIELD = 64 * 1024 * 1024
 SAMPLE_ROWS = 200
 
@@ -83,7 +85,8 @@ class TableSource:
         need("shapely", what=f"reading {format}")
         self.format = format
         self._path, self._unpacked = _out_of_archive(Path(path))
-        self._above = 0
+        self._above, self._read_sheet = 0, ""
+        self._sheets: list[str] = []
         self._sheet, self._crs, self._delimiter = sheet, crs, delimiter
         self._wkt, self._x, self._y = wkt, x, y
         self._guess = self._find_encoding(encoding) if format == "csv" else None
@@ -98,6 +101,12 @@ class TableSource:
         if header and not (wkt or (x and y)):
             notes.append(
                 "no column holds coordinates or well-known text; name them with options: {wkt} or {x, y}"
+            )
+        others = [name for name in self._sheets if name != self._read_sheet]
+        if others:
+            notes.append(
+                f"only the sheet {self._read_sheet} is read; options: {{sheet: NAME}} reads another: "
+                + ", ".join(others)
             )
         if self._above:
             notes.append(f"{self._above} rows above the names of the columns are a title, and passed over")
@@ -182,15 +191,20 @@ class TableSource:
                 return encodings.Guess(
                     name=name, confidence=1.0, evidence="the file begins with a byte order mark"
                 )
-        if head.isascii():
-            head += self._later_texts()
-        elif _is_binary(head):
+        wide = _unmarked_utf16(head)
+        if wide is not None:
+            return encodings.Guess(
+                name=wide, confidence=0.9, evidence="every second byte is zero, as in UTF-16 without its mark"
+            )
+        if _is_binary(head):
             raise source_error(
                 f"{self._path.name} is no text",
                 where=str(self._path),
                 why="it is full of bytes that no text has",
                 hint="is it of another format? --format says which",
             )
+        if head.isascii():
+            head += self._later_texts()
         return encodings.guess(head.splitlines()[:2000] + head.splitlines()[-2000:])
 
     def _later_texts(self) -> bytes:
@@ -260,6 +274,7 @@ class TableSource:
                     hint="sheets: " + ", ".join(book.sheetnames),
                 )
             sheet = book[self._sheet] if self._sheet else book.worksheets[0]
+            self._read_sheet, self._sheets = sheet.title, list(book.sheetnames)
             for row in sheet.iter_rows(values_only=True):
                 if any(cell is not None for cell in row):
                     yield list(row)
@@ -306,6 +321,17 @@ def _titles(head: list[list[Any]]) -> int:
         if count > 2 and count >= 0.6 * widest:
             return place
     return 0
+
+
+def _unmarked_utf16(head: bytes) -> str | None:
+    """The order of bytes of a UTF-16 text without a mark, by where its zeros are; None for any other."""
+    part = head[:4096]
+    if len(part) < 8:
+        return None
+    low, high = part[1::2].count(0) / len(part[1::2]), part[::2].count(0) / len(part[::2])
+    if low > MOSTLY and high < RARELY:
+        return "utf-16-le"
+    return "utf-16-be" if high > MOSTLY and low < RARELY else None
 
 
 def _is_binary(head: bytes) -> bool:
@@ -355,6 +381,30 @@ def _linear(text: str) -> Any:
         raise ValueError(f"arcs that cannot be drawn as lines: {text[:60]}") from problem
 
 
+_SEXAGESIMAL = re.compile(
+    r"""\s*(?P<before>[NSEW])?\s*(?P<sign>-)?(?P<degrees>\d{1,3})\s*[°ºd:]\s*(?P<minutes>\d{1,2}(?:[.,]\d+)?)\s*
+    (?:['\u2032\u2019m:]\s*(?:(?P<seconds>\d{1,2}(?:[.,]\d+)?)\s*(?:["\u2033\u201ds]|'')?)?)?\s*(?P<after>[NSEWO])?\s*""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def _ordinate(given: Any) -> float | int | None:
+    """A coordinate: a number, or degrees, minutes and seconds as 37°33'58.9"N.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    match = _SEXAGESIMAL.fullmatch(given) if isinstance(given, str) else None
+    if match is None:
+        return values.number(given)
+    parts = (match["degrees"], match["minutes"], match["seconds"] or "0")
+    degrees, minutes, seconds = (float(part.replace(",", ".")) for part in parts)
+    if minutes >= 60 or seconds >= 60:
+        raise ValueError(f"{given.strip()} is no angle")
+    turned = (match["before"] or match["after"] or "").upper() in ("S", "W")
+    return (-1 if turned or match["sign"] else 1) * (degrees + minutes / 60 + seconds / 3600)
+
+
 def _shape(record: dict[str, Any], wkt: str | None, x: str | None, y: str | None) -> Any:
     import shapely
 
@@ -371,7 +421,7 @@ def _shape(record: dict[str, Any], wkt: str | None, x: str | None, y: str | None
             raise ValueError(f"not well-known text: {text[:60]}") from problem
     if x is None or y is None:
         return None
-    east, north = values.number(record.get(x)), values.number(record.get(y))
+    east, north = _ordinate(record.get(x)), _ordinate(record.get(y))
     if east is None or north is None:
         return None
     return shapely.Point(float(east), float(north))

@@ -269,3 +269,42 @@ def test_an_assessment_that_crashes_is_made_the_slower_way(
 def _csv(folder: Path) -> Path:
     (folder / "one.csv").write_text("id,lon,lat\n1,127,37\n")
     return folder / "one.csv"
+
+
+@pytest.mark.parametrize(
+    ("north", "east", "place"),
+    [
+        ("37°33'58.87\"N", "126°58'40.6\"E", (126.977944, 37.566353)),
+        ("37:30:00", "127:00:00", (127.0, 37.5)),
+        ("S 33°52.5'", "W70° 40,5'", (-70.675, -33.875)),
+        ("-33.875", "151,2", (151.2, -33.875)),
+    ],
+)
+def test_degrees_minutes_and_seconds(
+    tmp_path: Path, north: str, east: str, place: tuple[float, float]
+) -> None:
+    (tmp_path / "a.csv").write_text(f"id;lat;lon\n1;{north};{east}\n2;37°75'0\";127\n", encoding="utf-8")
+    _, rows = read(tmp_path / "a.csv")
+    assert rows[0]["*"].coords[0] == pytest.approx(place, abs=1e-6)
+    assert rows[1]["!"][0] == "unparseable-geometry"
+
+
+def test_wide_texts_without_a_mark_and_sheets_that_are_not_read(tmp_path: Path) -> None:
+    for code in ("utf-16-le", "utf-16-be"):
+        (tmp_path / "a.csv").write_bytes("id,name,lon,lat\n1,시청 main hall,127,37\n".encode(code))
+        facts, rows = read(tmp_path / "a.csv")
+        assert (facts.encoding, rows[0]["name"]) == (code, "시청 main hall")
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    book.active.append(["id", "lon", "lat"])
+    book.active.append([1, 127, 37])
+    book.create_sheet("2023").append(["id"])
+    book.save(tmp_path / "a.xlsx")
+    assert any("only the sheet Sheet is read" in note for note in read(tmp_path / "a.xlsx")[0].notes)
+
+
+def test_city_models_in_an_archive_are_unpacked_by_a_person(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as out:
+        out.writestr("udx/bldg/a.gml", '<core:CityModel xmlns:core="http://www.opengis.net/citygml/2.0"/>')
+    with pytest.raises(DtcError, match="unpacked only"):
+        detect(str(tmp_path / "a.zip"))
