@@ -181,9 +181,11 @@ def breach(summary: runs.Summary) -> gates.Gate | None:
 def exit_code(summary: runs.Summary) -> ExitCode:
     """Red when records are unaccounted for, none came, or a gate stops; 6 when a person has to look."""
     broken = breach(summary)
+    arrived = sum(summary.states.get(state, 0) for state in ("loaded", "repaired", "unchanged"))
     if (
         not summary.accounted
         or summary.nothing
+        or (summary.complete and not arrived)
         or (broken is not None and broken.action in ("rollback", "stop"))
     ):
         return ExitCode.NOT_CONFORMANT

@@ -35,14 +35,16 @@ def judge(plan: Plan, journal: Journal, epoch: int) -> list[Gate]:
     counts, reasons = journal.counts(epoch), journal.reasons(epoch)
     read = sum(counts.get(state, 0) for state in ("loaded", "repaired", "unchanged", "quarantined"))
     broken = sum(times for code, times in reasons.items() if code in GEOMETRY_CODES)
-    gaps = reasons.get("no-value", 0)  # the source says itself that nothing was measured
+    # The source says itself that nothing was measured; the plan, that a table has no places.
+    placeless = reasons.get("no-place", 0)
+    gaps = reasons.get("no-value", 0) + placeless
     arrived = read - counts.get("quarantined", 0)
     limits, actions = plan.thresholds, plan.gates
     found = [
         _gate(
             "geometry-integrity",
-            read - broken,
-            read,
+            read - placeless - broken,
+            read - placeless,
             limits.geometry_integrity,
             actions["geometry_integrity"],
         ),

@@ -13,6 +13,8 @@ PAGE = 1000  # P2 4.3: the most that a page may hold
 POLL_S, POLL_MOST_S = 0.02, 0.05
 QUICK_S = 5.0
 """So long a job is looked at often: most take less than a second, and the next page waits for it."""
+ENDED = ("completed", "failed", "cancelled")
+"""States of a job in which it writes no more."""
 NOT_OFFERED = frozenset({404, 405, 501})
 
 
@@ -57,7 +59,7 @@ class ImportJobs:
         if "://" not in place:
             place = self._relative(place)
         pause, waited = POLL_S, 0.0
-        while job.get("status") not in ("completed", "failed", "cancelled"):
+        while job.get("status") not in ENDED:
             time.sleep(pause)
             waited += pause
             pause = min(pause * 1.3, POLL_MOST_S if waited < QUICK_S else 0.5)
@@ -67,6 +69,23 @@ class ImportJobs:
                 "an import job of the target failed", where=place, why=str(job.get("message", job["status"]))
             )
         return self._failures(job, place)
+
+    def settle(self, patience_s: float) -> bool:
+        """Wait until no import of the city is at work; whether that came to be.
+
+        A run that was killed leaves its job to the target, which goes on writing.
+        """
+        given_up, pause = time.monotonic() + patience_s, POLL_S
+        while True:
+            answer = self._wire.request("GET", f"{self._at}/imports", params={"limit": 100})
+            if answer.status_code != 200:  # it lists none: nothing can be waited for
+                return True
+            if all(job.get("status") in ENDED for job in rows_of(answer.json())):
+                return True
+            if time.monotonic() > given_up:
+                return False
+            time.sleep(pause)
+            pause = min(pause * 1.5, 1.0)
 
     def _relative(self, place: str) -> str:
         """A Location begins at the root of the host; requests here begin at the base."""

@@ -63,6 +63,8 @@ class LayerPlan(msgspec.Struct, frozen=True, kw_only=True):
     collapse: str = "review"
     levels: bool = True
     point: tuple[float, ...] | None = None
+    placeless: bool = False
+    """A table beside the layers with places: its records are kept back, and no gate counts them."""
     required: tuple[str, ...] | None = None
     keep_rest: bool = True
     properties: Mapping[str, Rule] = {}
@@ -230,6 +232,7 @@ def _layer(
         mixed=geometry.get("mixed", "keep"),
         collapse=geometry.get("collapse", "review"),
         levels=geometry.get("levels", True),
+        placeless=geometry.get("place") == "none",
         point=tuple(geometry["point"]) if "point" in geometry else None,
         required=tuple(required) if required is not None else None,
         keep_rest=data.get("keep_rest", True),

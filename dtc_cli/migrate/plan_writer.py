@@ -105,11 +105,13 @@ def _layer(  # noqa: PLR0912 - one arm per line of the plan
             )
     if layer.read == 0 and not any(one.severity == "blocker" for one in layer.remarks):
         return [*lines, "        skip: the layer is empty"]
-    if beside and not layer.geometry_types and layer.role is None and set(layer.defects) <= {"null-geometry"}:
+    bare = layer.role is None and not layer.geometry_types and set(layer.defects) <= {"null-geometry"}
+    if beside and bare:
         return [
             *lines,
-            "        # geometry: {point: [longitude, latitude]} instead would give its records a place",
-            "        skip: a table without places beside layers that have them",
+            *_key_line(layer),
+            "        # a table without places is kept back; geometry: {point: [lon, lat]} gives it one",
+            "        geometry: {place: none}",
         ]
     if layer.role == "measurements":
         return lines + _key_line(layer) + suggest_sensing.readings(layer.fields, tables)

@@ -12,6 +12,7 @@ from dtc_cli.migrate.trouble import target_error
 
 REMEDIES = {
     "null-geometry": "give the record a place, or geometry: {point: ...} in the plan",
+    "no-place": "geometry: {point: [lon, lat]} gives the table a place; else they stay in the journal",
     "empty-geometry": "draw the geometry in the source",
     "sentinel-coordinates": "replace the stand-in coordinates in the source",
     "unparseable-geometry": "draw the ring anew: it has too few positions",

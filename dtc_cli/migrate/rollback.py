@@ -13,6 +13,8 @@ from dtc_cli.migrate.journal import Journal
 from dtc_cli.migrate.twin import Twin
 
 PART = 2000
+ATTEMPTS = 3
+"""Looks at the target after a run that was killed; each finds less."""
 ROLLBACK_MAX_S = 900.0  # P4 9.1
 FULL_SIZE = 50_000
 """Objects of the incremental phase (P4 9.1), for which the time is forecast."""
@@ -59,11 +61,38 @@ def roll_back(
     """
     started = time.monotonic()
     result = Rollback()
+    for _ in range(ATTEMPTS):
+        # What a killed run sent may still be on its way into the target: wait for it, and look again.
+        unheard = bool(journal.unanswered())
+        if unheard and twin.exists() and not twin.settle():
+            result.failed["imports"] = (
+                "an import of the target does not come to its end; roll back again later"
+            )
+        _take_back(journal, twin, result, started, force=force, progress=progress)
+        if not unheard or not (set(_standing(journal, twin)) - set(result.edited) - set(result.failed)):
+            break
+    if journal.fact("cityMade") and result.whole and twin.object_count() == 0:
+        result.city_removed = twin.delete_city()
+    result.seconds = time.monotonic() - started
+    return result
+
+
+def _take_back(
+    journal: Journal,
+    twin: Twin,
+    result: Rollback,
+    started: float,
+    *,
+    force: bool,
+    progress: Progress | None,
+) -> None:
+    """Take back what stands in the target now."""
     total = journal.object_count()
     current = _standing(journal, twin)
     gone: list[str] = []
     delete: list[str] = []
-    restore: list[tuple[str, bytes, dict[str, Any]]] = []
+    restore: list[tuple[str, bytes]] = []
+    result.edited = []
     for item in journal.live_objects():
         identifier = item["id"]
         now = current.get(identifier)
@@ -74,11 +103,11 @@ def roll_back(
         elif item["created"]:
             delete.append(identifier)
         elif item["prior"] is not None:
-            restore.append((identifier, item["prior"], {}))
+            restore.append((identifier, item["prior"]))
         else:
             result.failed[identifier] = "its earlier version is not in the journal"
     _orphans(journal, current, result, delete, restore, force=force)
-    result.already_gone = len(gone)
+    result.already_gone += len(gone)
     journal.mark_objects(gone, "gone")
     for first in range(0, len(delete), PART):
         part = delete[first : first + PART]
@@ -88,17 +117,13 @@ def roll_back(
         result.deleted += len(part) - len(failed)
         if progress is not None:
             progress(result.deleted, total, time.monotonic() - started)
-    outcomes = twin.many([partial(_restore, twin, identifier, prior) for identifier, prior, _ in restore])
-    for (identifier, _, _), why in zip(restore, outcomes, strict=True):
+    outcomes = twin.many([partial(_restore, twin, identifier, prior) for identifier, prior in restore])
+    for (identifier, _), why in zip(restore, outcomes, strict=True):
         if why:
             result.failed[identifier] = why
         else:
             result.restored += 1
             journal.mark_objects([identifier], "gone")
-    if journal.fact("cityMade") and result.whole and twin.object_count() == 0:
-        result.city_removed = twin.delete_city()
-    result.seconds = time.monotonic() - started
-    return result
 
 
 def _orphans(
@@ -106,7 +131,7 @@ def _orphans(
     current: dict[str, str],
     result: Rollback,
     delete: list[str],
-    restore: list[tuple[str, bytes, dict[str, Any]]],
+    restore: list[tuple[str, bytes]],
     *,
     force: bool,
 ) -> None:
@@ -120,7 +145,7 @@ def _orphans(
         if current[identifier] == "edited" and not force:
             result.edited.append(identifier)
         elif identifier in priors:
-            restore.append((identifier, priors[identifier], {}))
+            restore.append((identifier, priors[identifier]))
         else:
             delete.append(identifier)
 

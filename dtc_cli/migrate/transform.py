@@ -222,7 +222,8 @@ class Transformer:
             for index, one in enumerate(shown):
                 if one is None:
                     # Kept back, unless the plan gives such records a place (edge case 6).
-                    found.setdefault(index, ("null-geometry", "the record has no geometry"))
+                    code = "no-place" if layer.placeless else "null-geometry"
+                    found.setdefault(index, (code, "the record has no geometry"))
         for index, problem in sensed.refusals(self._into, shown, properties):
             found.setdefault(index, problem)
         # P4 9.2: a building has name, buildingType and height. A height of 0 is one (C-101).

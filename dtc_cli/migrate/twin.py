@@ -17,6 +17,8 @@ from dtc_cli.migrate.trouble import target_error
 from dtc_cli.migrate.wire import Wire, said
 
 MERGE = {"Content-Type": "application/merge-patch+json"}
+SETTLE_S = 300.0
+"""Seconds that a rollback waits for imports of a killed run."""
 BULK_PAGE, SINGLE_PAGE = 5000, 500
 
 
@@ -332,6 +334,10 @@ class Twin:
             return int(found["cityObjects"]["total"]) + int(found["sensors"]["total"])
         except (ValueError, KeyError, TypeError):
             return None
+
+    def settle(self) -> bool:
+        """Wait for imports that somebody left at work; whether all came to their end."""
+        return self._jobs.settle(max(self._wire.patience_s, SETTLE_S))
 
     def delete_city(self) -> bool:
         """Remove the city itself; whether the target did."""

@@ -49,7 +49,7 @@ class Wire:
         credentials = Credentials(target, Redactor())
         self._base = target.base_url
         self._where = target.where("rest.base_url")
-        self._patience_s, self._wait = patience_s, wait
+        self.patience_s, self._wait = patience_s, wait
         headers = dict(credentials.role(credentials.usual).headers) if credentials.roles else {}
         try:
             context: Any = ssl.create_default_context(cafile=str(target.ca)) if target.ca else True
@@ -93,7 +93,7 @@ class Wire:
         body = orjson.dumps(json) if json is not None else content
         media = {"Content-Type": "application/json"} if json is not None else {}
         url = path if "://" in path else self._base + path
-        given_up = time.monotonic() + self._patience_s
+        given_up = time.monotonic() + self.patience_s
         pause = BACK_OFF_FIRST_S
         while True:
             try:

@@ -69,6 +69,7 @@ def find(model: Any, *, crs: str | None, prefer: str | None) -> Place:
             if apart is not None and apart > APART_M:
                 blockers.append(
                     f"the model states two places {apart / 1000:,.0f} km apart: {mapped.crs} "
+                    f"({_name_of(mapped.crs)}) "
                     f"{mapped.east:.0f}, {mapped.north:.0f} by its map conversion, and latitude "
                     f"{degrees[0]:.5f}, longitude {degrees[1]:.5f} by its site; "
                     "options: {georeference: map} or site decides"
@@ -226,6 +227,11 @@ def _in_area(crs: str, east: float, north: float) -> bool:
     return use is None or (
         use.west - 1 <= lon <= use.east + 1 and use.south - 1 <= lat <= use.north + 1 and math.isfinite(lon)
     )
+
+
+def _name_of(crs: str | None) -> str:
+    """What a system is called: it tells a person more than its number."""
+    return str(need("pyproj").CRS.from_user_input(crs).name) if crs else ""
 
 
 def _apart(mapped: Place, degrees: tuple[float, float, float]) -> float | None:

@@ -143,7 +143,7 @@ def test_lines_that_are_no_features_are_records(tmp_path: Path, dtc: Run) -> Non
         (tmp_path / name).write_text(f"{mark}{good}\n\n{mark}{{broken\n{mark}[1]\n{mark}{good}\n")
         found = assess(str(tmp_path / name))
         assert [(one.name, one.read) for one in found.layers] == [(name[0], 2), ("unreadable lines", 2)]
-    (tmp_path / "p.yaml").write_text(written(found, tmp_path).replace("skip:", "# skip:"))
+    (tmp_path / "p.yaml").write_text(written(found, tmp_path))
     _, summary = dtc("run", tmp_path / "p.yaml", "--dry-run")
     assert (summary["accounted"], summary["reasons"]["unreadable-line"]) == (True, 2)
 
@@ -176,7 +176,7 @@ def test_arcs_in_a_table_become_lines_and_do_not_stop_it(tmp_path: Path) -> None
     assert [row["!"] and row["!"][0] for row in rows] == [None, None, "unparseable-geometry"]
 
 
-def test_tables_without_places_beside_layers_that_have_them_are_skipped(tmp_path: Path) -> None:
+def test_tables_beside_layers_with_places_are_kept_back_and_not_judged(tmp_path: Path, dtc: Run) -> None:
     import sqlite3
 
     path = tmp_path / "city.gpkg"
@@ -202,7 +202,12 @@ def test_tables_without_places_beside_layers_that_have_them_are_skipped(tmp_path
     base.close()
     found = assess(str(path))
     text = written(found, tmp_path)
-    assert "skip: a table without places" in text
+    (tmp_path / "p.yaml").write_text(text)
+    code, summary = dtc("run", tmp_path / "p.yaml", "--dry-run")
+    assert (code, summary["reasons"]) == (0, {"no-place": 1})
+    assert {gate["name"]: gate["judged"] for gate in summary["gates"]} == {
+        "geometry-integrity": 4, "data-quality": 4,
+    }  # fmt: skip
     (view,) = (one for one in found.layers if one.name == "v")
     assert any("it is a view" in one.text for one in view.remarks)
 
@@ -226,6 +231,9 @@ def test_a_shift_that_the_source_states_is_used() -> None:
 
 def test_what_is_no_text_and_what_has_no_layers_is_said(tmp_path: Path, dtc: Run) -> None:
     (tmp_path / "a.csv").write_bytes(bytes(range(256)) * 40)
+    (tmp_path / "c.csv").write_text("id,name\n1,a\n")
+    (tmp_path / "p.yaml").write_text(written(assess(str(tmp_path / "c.csv")), tmp_path))
+    assert dtc("run", tmp_path / "p.yaml", "--dry-run")[0] == 1  # not one record arrives
     code, told = dtc("assess", tmp_path / "a.csv")
     assert (code, "is no text" in json.dumps(told)) == (2, True)
     (tmp_path / "b.csv").write_text("id,lon,lat\n1,500,37\n2,600,95\n")

@@ -17,6 +17,7 @@ from dtc_cli.core import target as targets
 from dtc_cli.errors import DtcError
 from dtc_cli.migrate import frames
 from dtc_cli.migrate.child import Job, run
+from dtc_cli.migrate.import_jobs import ImportJobs
 from dtc_cli.migrate.journal import Journal
 from dtc_cli.migrate.reader import LayerReader
 from dtc_cli.migrate.sinks import FileSink, Item
@@ -389,3 +390,22 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path, dtc: Run, monkeypatch: pyte
     with pytest.raises(DtcError, match="journal cannot be written"):
         journal.keep_priors([("a", b"x" * 100_000)])
     journal.close()
+
+
+def test_imports_that_a_killed_run_left_are_waited_for() -> None:
+    def listed(status: str) -> Answer:
+        return 200, {}, {"imports": [{"id": "1", "status": status}, {"id": "0", "status": "completed"}]}
+
+    with server(listed("queued"), listed("running"), listed("cancelled")) as (port, asked):
+        twin = Twin(wire(port), "KR-TEST-2025", migration="m")
+        assert twin.settle()
+        assert len(asked) == 3
+        twin.close()
+    with server(otherwise=lambda *_: listed("running")) as (port, _):
+        reached = wire(port)
+        assert not ImportJobs(reached, "/cities/KR-TEST-2025").settle(0.0)
+        reached.close()
+    with server((404, {}, {})) as (port, _):
+        reached = wire(port)
+        assert ImportJobs(reached, "/cities/KR-TEST-2025").settle(0.0)
+        reached.close()
