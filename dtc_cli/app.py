@@ -133,7 +133,13 @@ def _interrupt(_signal: int, _frame: object) -> NoReturn:
 
 
 def _run(given: list[str], *, as_json: bool) -> int:
-    stopped = DtcError("interrupted", "interrupted", exit_code=ExitCode.INTERRUPTED)
+    stopped = DtcError(
+        "interrupted",
+        "interrupted",
+        where="dtc " + " ".join(given),
+        why="Ctrl-C, or SIGTERM, before it was done",
+        exit_code=ExitCode.INTERRUPTED,
+    )
     try:
         result = app(args=given, standalone_mode=False, prog_name="dtc")
         sys.stdout.flush()

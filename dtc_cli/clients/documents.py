@@ -33,6 +33,8 @@ class Documents:
         self._target = target
         self._rest = rest
         self._recorder = recorder
+        self.refused: int | None = None
+        """The status with which the snapshot was refused, once it was asked for."""
 
     @property
     def offered(self) -> bool:
@@ -55,7 +57,9 @@ class Documents:
                 yield Document(name, content, event)
         elif self._rest is not None:
             answer = self.snapshot(self._rest, now)
-            if answer.ok:
+            if not answer.ok:
+                self.refused = answer.status
+            else:
                 yield Document(answer.url, answer.body, answer.event)
 
     def snapshot(self, rest: Rest, now: datetime) -> Answer:

@@ -41,7 +41,9 @@ def doctor(
     if json:
         console.emit_json(msgspec.to_builtins(diagnosis) | {"ok": diagnosis.red is None})
     elif diagnosis.red is None:
-        console.out(f"ready for a {wanted.value} run")
+        notes = sum(check.status == "warn" for check in diagnosis.checks)
+        told = "" if not notes else f"; {notes} {'note' if notes == 1 else 'notes'} above may cost verdicts"
+        console.out(f"ready for a {wanted.value} run{told}")
     if diagnosis.red is not None:
         raise typer.Exit(int(ExitCode.CANNOT_DECIDE))
 
@@ -55,5 +57,5 @@ def print_check(check: "Check") -> None:
     """Print one check of the preflight on stderr."""
     console.status(f"  {SIGNS[check.status]}  {check.check}: {check.detail}")
     for label, text in (("where", check.where), ("try", check.hint)):
-        if text and check.status == "fail":
+        if text and (check.status == "fail" or (label == "try" and check.status == "warn")):
             console.status(f"        {label}  {text}")

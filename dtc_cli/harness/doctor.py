@@ -32,6 +32,8 @@ from dtc_cli.harness.twin import Twin
 
 MAX_SKEW_S = 300
 """Beyond this the target's instants cannot be judged (DTC-P2-094 allows five minutes)."""
+LESSER = ("viewer", "operator", "device", "other_city", "limited")
+"""Roles with fewer rights than an administrator of the city."""
 _PROBE = b'{"version": "1.0.0"}'
 
 
@@ -237,6 +239,10 @@ class _Examination:
             return Check("credentials", "fail", "no admin key is given", "auth.api_keys.admin", where)
         self._server = answer.headers.get("server")
         self.skew_ms = _skew_ms(answer)
+        if answer.status >= 500 and self._dead():
+            said = f"the target answers {answer.status} to all that was asked: {answer.excerpt(120)}"
+            hint = "read the log of the server; a fault in one place alone is left to the suites"
+            return Check("target-misbehaves", "fail", said, hint, where)
         return self._reached(answer, base, where)
 
     def _reached(self, answer: Answer, base: str, where: str) -> Check:
@@ -249,14 +255,7 @@ class _Examination:
                 self.target.where("auth.api_keys.admin"),
             )
         if not answer.is_json and answer.status < 500:
-            kind = answer.media_type or "no media type"
-            return Check(
-                "target answer",
-                "fail",
-                f"{base} answers {answer.status} with {kind}, not with JSON",
-                "base_url is the API's base that ends in /digital-twin-city/v1, not a web page or a proxy",
-                where,
-            )
+            return self._no_json(answer, where)
         if answer.ok and answer.is_json and not _is_city(answer.json()):
             return Check(
                 "target answer",
@@ -280,6 +279,26 @@ class _Examination:
         status = "ok" if answer.ok else "warn"
         return Check("target", status, f"GET /cities/{self.target.city} answers {answer.status}")
 
+    def _no_json(self, answer: Answer, where: str) -> Check:
+        base, kind = self.twin.rest.base_url, answer.media_type or "no media type"
+        if kind == "application/json" or kind.endswith("+json"):
+            said = f"{base} answers {answer.status} with a body that is not valid JSON: {answer.excerpt(120)}"
+            return Check("target answer", "fail", said, "is the body cut off, or written by hand?", where)
+        hint = "base_url is the API's base that ends in /digital-twin-city/v1, not a web page or a proxy"
+        said = f"{base} answers {answer.status} with {kind}, not with JSON"
+        return Check("target answer", "fail", said, hint, where)
+
+    def _dead(self) -> bool:
+        """Whether the lists of objects and of sensors fail too, not the description of the city alone."""
+        try:
+            asked = [
+                self.twin.rest.get(f"/cities/{{city}}/{what}?limit=1", as_="admin")
+                for what in ("objects", "sensors")
+            ]
+        except (TargetUnreachable, TargetMisbehaves):
+            return True
+        return all(answer.status >= 500 for answer in asked)
+
     def _clock(self) -> Check:
         if self.skew_ms is None:
             return Check("clock", "warn", "the target sends no Date header: its clock is taken as ours")
@@ -289,8 +308,19 @@ class _Examination:
         return Check("clock", "ok" if abs(seconds) <= 60 else "warn", f"target clock {seconds:+.1f} s")
 
     def _roles(self) -> Iterator[Check]:
+        secrets = self.twin.credentials.secrets
         for role in self.twin.credentials.roles:
             if role == "admin":
+                continue
+            if role in LESSER and secrets[role] == secrets.get("admin"):
+                status = "fail" if self.level.rank >= Level.SILVER.rank else "warn"
+                yield Check(
+                    f"{role} key",
+                    status,
+                    f"the {role} key is the admin key: what the {role} may not do cannot be told",
+                    f"give auth.api_keys.{role} a key of its own, or leave the line out",
+                    self.target.where(f"auth.api_keys.{role}"),
+                )
                 continue
             # A key of another city only is asked about there: what it may do here is left to the suites.
             elsewhere = self.target.other_city if role == "other_city" else None
@@ -320,16 +350,24 @@ class _Examination:
     def _write(self) -> Check:
         if "write" not in self.target.hazards:
             return Check("write", "skipped", "the target file does not allow the hazard write")
-        try:
-            answer = self.twin.scratch.post(self.twin.scratch.body())
-        except (TargetUnreachable, TargetMisbehaves, VectorOutcome) as problem:
-            return Check("write", "warn", f"no object could be created: {problem}")
-        if object_id(answer) is None:
-            return Check(
-                "write", "warn", f"creating an object answers {answer.status}: {answer.excerpt(120)}"
-            )
-        left = self.twin.scratch.clean()
-        return Check("write", "warn" if left else "ok", "could not delete" if left else "created and deleted")
+        for role in dict.fromkeys((self.twin.credentials.usual, "admin")):
+            try:
+                answer = self.twin.scratch.post(self.twin.scratch.body(), as_=role)
+            except (TargetUnreachable, TargetMisbehaves, VectorOutcome) as problem:
+                return Check("write", "warn", f"no object could be created: {problem}")
+            if object_id(answer) is None:
+                return self._not_created(role, answer)
+            if self.twin.scratch.clean():
+                return Check("write", "warn", "could not delete")
+        return Check("write", "ok", "created and deleted")
+
+    def _not_created(self, role: str, answer: Answer) -> Check:
+        """The target may be wrong, which the suites judge, or the target file."""
+        hint = ""
+        if answer.status in (401, 403):
+            hint = f"if that key is not meant to write, auth.api_keys.{role} is the wrong one"
+        said = f"creating an object with the {role} key answers {answer.status}: {answer.excerpt(120)}"
+        return Check("write", "warn", said, hint, self.target.where(f"auth.api_keys.{role}"))
 
 
 def _is_city(value: object) -> bool:
@@ -352,6 +390,8 @@ def _readable(file: Path) -> bool:
 
 def _reach_hint(problem: str) -> str:
     text = problem.lower()
+    if "wrong_version_number" in text or "record layer failure" in text:
+        return "the port speaks no TLS: write http:// in rest.base_url, or the port that does"
     if "certificate" in text or "ssl" in text or "tls" in text:
         return "the TLS certificate is not accepted: give rest.ca, or use the host name that stands in it"
     if "refused" in text:

@@ -278,7 +278,9 @@ class Twin:
         """Why there are none, for a message."""
         if self.target.documents:
             return "no file matches documents:"
-        return "no documents: in the target file, and GET /cities/{cityId}/snapshots/{timestamp} gives none"
+        refused = self.documents.refused
+        gave = "gives none" if refused is None else f"answers {refused}"
+        return f"no documents: in the target file, and GET /cities/{{cityId}}/snapshots/{{timestamp}} {gave}"
 
     def close(self) -> list[str]:
         """Clean up and close; returns what could not be taken back."""

@@ -6,6 +6,7 @@ from email.utils import format_datetime
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dtc_cli.core.model import Level
@@ -215,3 +216,69 @@ def test_a_ca_file_that_is_none(read: Callable[..., Target], tmp_path: Path) -> 
             found = examine(spoilt, Level.BRONZE)
         assert found.red is not None
         assert "CA file" in found.red.detail
+
+
+def test_a_server_that_fails_at_everything_is_red(read: Callable[..., Target]) -> None:
+    def broken(request: BaseHTTPRequestHandler) -> None:
+        answer(request, 500, {"error": {"code": "INTERNAL_ERROR"}})
+
+    with serving(broken) as origin:
+        found = examine(read(origin), Level.BRONZE)
+    assert found.red is not None
+    assert found.red.check == "target-misbehaves"
+    assert "500 to all" in found.red.detail
+
+
+def test_one_broken_place_is_left_to_the_suites(read: Callable[..., Target]) -> None:
+    def broken(request: BaseHTTPRequestHandler) -> None:
+        if request.path.endswith("/KR-BUSAN-2025"):
+            answer(request, 500, {"error": {"code": "INTERNAL_ERROR"}})
+        else:
+            healthy(request)
+
+    with serving(broken) as origin:
+        found = examine(read(origin), Level.BRONZE)
+    assert found.red is None
+    assert statuses(found)["target"] == "warn"
+
+
+def test_an_admin_key_that_may_not_create_is_named(read: Callable[..., Target]) -> None:
+    def load_only(request: BaseHTTPRequestHandler) -> None:
+        if request.command == "POST" and request.headers["X-API-Key"] == "admin-key-1":
+            answer(request, 403, {"error": {"code": "FORBIDDEN"}})
+        else:
+            healthy(request)
+
+    with serving(load_only) as origin:
+        target = read(origin)
+        keys = {**target.api_keys, "load": target.api_keys["viewer"]}
+        found = examine(msgspec.structs.replace(target, api_keys=keys), Level.SILVER)
+    write = next(check for check in found.checks if check.check == "write")
+    assert (write.status, "admin key answers 403" in write.detail) == ("warn", True)
+    assert "auth.api_keys.admin" in write.hint
+
+
+def test_a_key_under_two_names_is_red_where_rights_are_judged(read: Callable[..., Target]) -> None:
+    with serving(healthy) as origin:
+        target = read(origin)
+        same = msgspec.structs.replace(
+            target, api_keys={**target.api_keys, "viewer": target.api_keys["admin"]}
+        )
+        assert statuses(examine(same, Level.BRONZE))["viewer key"] == "warn"
+        found = examine(same, Level.SILVER)
+    assert found.red is not None
+    assert found.red.check == "viewer key"
+
+
+def test_json_that_is_cut_off_is_called_that(read: Callable[..., Target]) -> None:
+    with serving(lambda request: answer(request, 200, b'{"a":', media="application/json")) as origin:
+        found = examine(read(origin), Level.BRONZE)
+    assert found.red is not None
+    assert "not valid JSON" in found.red.detail
+
+
+def test_tls_asked_of_a_port_that_speaks_none(read: Callable[..., Target]) -> None:
+    with serving(healthy) as origin:
+        found = examine(read(origin.replace("http:", "https:")), Level.BRONZE)
+    assert found.red is not None
+    assert "speaks no TLS" in found.red.hint
