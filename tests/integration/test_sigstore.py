@@ -291,6 +291,34 @@ def test_an_audit_and_a_verdict_stand_beside_an_identity_too(world: World, tmp_p
     assert all(each.status is not Status.FAIL for each in result.checks)
 
 
+def test_an_auditor_may_sign_by_identity_as_long_as_the_name_is_valid(world: World, tmp_path: Path) -> None:
+    """When an identity signed is known; the date in its statement cannot be older than that."""
+    from dtc_cli.signing import attestation, audit, bundle
+    from tests.support import beside
+
+    path, config = packages.make(tmp_path, finished=START), tmp_path / "config.json"
+    config.write_text(json.dumps(world.config))
+    moment = f"{START:%Y-%m-%dT%H:%M:%SZ}"
+    said = beside.predicate(path, started_at=moment, finished_at=moment)
+    with keyless.session(config, world.token()) as who:
+        data = attestation.make(audit.PREDICATE, said, beside.sums(path), who)
+        place = layout.beside("audit", bundle.parse(data, "the audit").keyid)
+        attestation.lay_beside(path, path, place, data, who)
+    for until, code in (
+        (START + timedelta(days=1), ExitCode.OK),
+        (START + timedelta(seconds=1), ExitCode.UNTRUSTED),
+    ):
+        identity = {**HIM, "org": "City Lab", "validUntil": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
+        roles = {
+            **json.loads(pinned(tmp_path, world).read_bytes())["roles"],
+            "auditor": {"keys": [], "identities": [identity]},
+        }
+        trust = pinned(tmp_path, world, roles=roles, levels={"bronze": {"require": ["auditor"]}})
+        result = check(path, trust)
+        assert result.exit_code is code
+    assert "when it was not valid any more" in reason(result, "audit.endorsed")
+
+
 def key_text(name: str) -> str:
     from dtc_cli.signing import public_keys
 

@@ -153,7 +153,8 @@ class World:
     def token(self, who: str = WHO) -> str:
         """An identity token; nobody but this authority would take it."""
         now = int(time.time())
-        claims = {"iss": ISSUER, "aud": "sigstore", "sub": who, "email": who, "iat": now, "exp": now + 600}
+        # It outlives any run, also on a machine that is busy.
+        claims = {"iss": ISSUER, "aud": "sigstore", "sub": who, "email": who, "iat": now, "exp": now + 86_400}
         return jwt.encode(claims, "only for this test authority, no secret", algorithm="HS256")
 
     def certify(self, request: bytes, token: str) -> dict[str, Any]:
