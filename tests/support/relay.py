@@ -151,7 +151,7 @@ def _query(pairs: list[tuple[str, str]]) -> str:
 def _parsed(body: bytes) -> Any:
     try:
         return json.loads(body) if body else None
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
 
 
