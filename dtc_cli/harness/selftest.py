@@ -24,7 +24,7 @@ from dtc_cli.core.runfolder import EVENTS
 from dtc_cli.core.target import load as load_target
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
-from dtc_cli.harness.forked import Judge
+from dtc_cli.harness.forked import PARTS, Judge
 from dtc_cli.harness.reference import running
 from dtc_cli.harness.runner import Run, level_of
 
@@ -112,7 +112,7 @@ def attempt(
         full: judge the whole level of the fault instead of its requirement only.
         seed: seed of the run.
         clean_level: the level at which the clean twin is judged.
-        judge: a process that has the suites of phases 1 and 2 ready; used where the level needs no others.
+        judge: a process that has suites without watches ready; used where the level needs no others.
     """
     extra = ("--fault", fault.id, *NEEDED.get(fault.requirement, ())) if fault else ()
     requirements = catalogue().requirements
@@ -128,7 +128,8 @@ def attempt(
             target, level_of(select, level) if select else level, out=Path(out), seed=seed, select=select,
             load_scale=LOAD_SCALE,
         )  # fmt: skip
-        if judge is not None and run.plan.level.rank <= Level.SILVER.rank:
+        attacked = own_part(fault) == "security" and not full
+        if judge is not None and (attacked or run.plan.level.rank <= Level.SILVER.rank):
             judge.judge(run)
         else:
             for _ in run.judge():
@@ -147,6 +148,12 @@ def attempt(
         undecided=tuple(row.id for row in musts if row.outcome in undecided and row.id != own),
         crashes=crashes,
     )
+
+
+def own_part(fault: Fault | None) -> str:
+    """The folder of suites that holds a fault's own vectors, for parts of Platinum; empty for the phases."""
+    names = {"DTC-SEC-": "security", LOADED: "performance"}
+    return next((part for word, part in names.items() if fault and fault.requirement.startswith(word)), "")
 
 
 def attempts(
@@ -227,7 +234,7 @@ def _work(
     """Judge what waits, with one judge; None is the end."""
     try:
         if not waiting.empty():
-            with Judge() as judge:
+            with Judge((*PARTS, "security")) as judge:
                 while True:
                     name, fault, seed = waiting.get_nowait()
                     made = attempt(fault, full=full, seed=seed, clean_level=clean_level, judge=judge)

@@ -53,6 +53,7 @@ def _operators(door: Door, request: Request) -> None:
     for name, value in request.query:
         if name == "type[$ne]":
             door.state["not"] = value
+    request.query = [pair for pair in request.query if pair[0] != "type[$ne]"]
 
 
 def _without(door: Door, request: Request, reply: Reply) -> None:

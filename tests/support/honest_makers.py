@@ -76,14 +76,6 @@ def _balanced(door: Door, request: Request, reply: Reply) -> None:
     reply.headers.setdefault("set-cookie", "lb=a7; Path=/; HttpOnly; Secure; SameSite=Lax")
 
 
-def _cut(door: Door, request: Request) -> Reply | None:
-    """A firewall that hangs up."""
-    if _is_hostile(request):
-        door.link.close_connection = True
-        raise ConnectionAbortedError
-    return None
-
-
 # --- a twin that washes what it stores ----------------------------------------------------------------------
 
 
@@ -143,7 +135,6 @@ MAKERS: dict[str, Hole] = {
     "walled": Hole(
         "", "a firewall answers 403 with a page, unknown parameters are refused", _walled, _balanced
     ),
-    "cutting": Hole("", "a firewall hangs up", _cut),
     "washing": Hole("", "markup is escaped when it is stored, unknown members are refused", _washing, _owned),
     "locking": Hole("", "who guesses keys is locked out for two seconds", _locking),
 }
