@@ -174,7 +174,9 @@ class Watchful(Relay):
             )
         run = request.path.partition("/results")[0]
         if request.below.endswith("/results") and self._under_way(run):
-            return refusal("SIMULATION_NOT_READY", 409)
+            key = {k: v for k, v in request.headers.items() if k in ("x-api-key", "authorization")}
+            status = (self.ask("GET", run, headers=key).json or {}).get("status")
+            return refusal("SIMULATION_NOT_READY", 409) if status in ("running", "completed") else None
         status = dict(request.query).get("status")
         if request.below == "/sensors" and request.method == "GET" and status in ("operational", "offline"):
             return self._by_status(request, status)
