@@ -1,6 +1,7 @@
 """The raw port: bytes to a door and what comes back, for what no well-behaved client would say."""
 
 import time
+from collections.abc import Callable
 
 from dtc_cli.clients.answer import TargetUnreachable
 from dtc_cli.clients.track import Seen, Track
@@ -15,6 +16,8 @@ class Raw:
     def __init__(self, doors: dict[str, Door], track: Track, timeout_s: float) -> None:
         self.doors = doors
         """`rest`, `stream`, `mqtt`: those that the target file names."""
+        self.answered: Callable[[bytes, bytes], None] = lambda sent, got: None
+        """Is shown what was said to the API, and what came back."""
         self._track = track
         self._timeout_s = timeout_s
 
@@ -52,4 +55,7 @@ class Raw:
                 wire.close()
             return Seen(status=0, data=got, facts={"ended": ended})
 
-        return self._track.step("SAY", self._track.label(shown), perform, sent=data)[0]
+        seen = self._track.step("SAY", self._track.label(shown), perform, sent=data)[0]
+        if door == "rest":
+            self.answered(data, seen.data)
+        return seen

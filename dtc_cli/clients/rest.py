@@ -91,6 +91,8 @@ class Rest:
         self.origin = "{0.scheme}://{0.netloc}".format(urllib.parse.urlsplit(base_url))
         self.spki: set[str] = set()
         """SHA-256 (hex) of each server public key seen, DER SubjectPublicKeyInfo."""
+        self.answered: Callable[[Answer, str], None] = lambda answer, address: None
+        """Is shown each answer, with the address that was asked: what it created is to be taken back."""
         self._credentials = credentials
         self._recorder = recorder
         self._timeout_s = timeout_s
@@ -266,7 +268,7 @@ class Rest:
         url = self._recorder.redactor.text(str(outgoing.request.url))
         if found.problem:
             raise TargetMisbehaves(f"{outgoing.request.method} {url}: {found.problem}", event)
-        return Answer(
+        answer = Answer(
             event=event,
             method=outgoing.request.method,
             url=url,
@@ -277,6 +279,8 @@ class Rest:
             credential=outgoing.credential,
             elapsed_s=found.elapsed_s,
         )
+        self.answered(answer, str(outgoing.request.url))
+        return answer
 
     def _exchange(self, outgoing: Outgoing) -> Received:
         """Send and read the answer; nothing is recorded, so several threads may be in here."""

@@ -42,7 +42,8 @@ HELP = """Judge a twin, write the report and sign what was found.
 
 The twin is the one that TARGET describes, or the bundled one with --reference. A failed run is reported
 and signed like a passed one. --resume takes up a run that was interrupted or killed: what it judged stands,
-its level, seed and nonce stay. It is refused when the target, the suites or the standard have changed.
+its level, seed and nonce stay. It is refused when the target, the suites or the standard have changed, for
+another --level, and for a part of a level (`dtc test --resume`).
 --recheck is for the quarterly recheck: the run names the one before it, of the same product.
 
 \b
@@ -65,7 +66,10 @@ red), 70 a defect of dtc, 130 interrupted (`dtc report RUN` still works).
 
 def certify(
     target: Annotated[Path | None, typer.Argument(help="Target file; `dtc init` writes one.")] = None,
-    level: Annotated[str, typer.Option(help="Level to certify: bronze, silver, gold, platinum.")] = "bronze",
+    level: Annotated[
+        str | None,
+        typer.Option(help="Level to certify: bronze, silver, gold, platinum.", show_default="bronze"),
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder that gets the run folder and the package.")] = Path(
         "runs"
     ),
@@ -97,10 +101,10 @@ def certify(
     """See HELP."""
     from dtc_cli.signing import keys
 
-    wanted, secret = level_named(level), keys.passphrase(passphrase_file, passphrase_env)
+    wanted, secret = level_named(level or "bronze"), keys.passphrase(passphrase_file, passphrase_env)
     if resume is not None:
         who = _sealer(sign, key, secret, signer, signer_key, trust_config, identity_token_file)
-        _resume(target, resume, seed, nonce or recheck, who, json=json)
+        _resume(target, resume, level and wanted, seed, nonce or recheck, who, json=json)
         return
     if (target is None) != reference:
         raise DtcError(
@@ -143,7 +147,14 @@ certify.__doc__ = HELP
 
 
 def _resume(
-    target: Path | None, folder: Path, seed: int | None, other: object, signer: "Sealing", *, json: bool
+    target: Path | None,
+    folder: Path,
+    level: "Level | None",
+    seed: int | None,
+    other: object,
+    signer: "Sealing",
+    *,
+    json: bool,
 ) -> None:
     """Judge what an interrupted run has left, then report and sign as `certify` does."""
     if target is None or seed is not None or other is not None:
@@ -153,6 +164,26 @@ def _resume(
             where="dtc certify --resume",
             hint=f"dtc certify target.yaml --resume {folder}",
         )
+    run = take_up(target, folder, level, part=False, quiet=json)
+    report, package = _publish(run, folder.resolve().parent, signer)
+    code = _result(report, package, run.folder, json=json)
+    if code is not ExitCode.OK:
+        raise typer.Exit(int(code))
+
+
+def take_up(target: Path, folder: Path, level: "Level | None", *, part: bool, quiet: bool) -> "Run":
+    """Judge the rest of a run that was interrupted.
+
+    Args:
+        target: the target file of the run.
+        folder: its run folder.
+        level: the level that was asked for beside it, None when none was.
+        part: whether it is to be a run of a part (`dtc test`) or of a level (`dtc certify`).
+        quiet: print no line of the preflight.
+
+    Raises:
+        DtcError: `usage` when the run is of the other kind or of another level; as `harness.resume` says.
+    """
     from dtc_cli.commands.doctor import print_check
     from dtc_cli.core.target import load
     from dtc_cli.harness import doctor
@@ -161,10 +192,11 @@ def _resume(
     from dtc_cli.harness.runner import Run
 
     recorded = resuming.read(folder)
+    resuming.kind(recorded, level, part=part)
     described = load(target)
     console.status(f"preflight of {described.name}")
     claimed = level_named(recorded.run["level"]["claimed"])
-    diagnosis = doctor.examine(described, claimed, tell=lambda check: None if json else print_check(check))
+    diagnosis = doctor.examine(described, claimed, tell=lambda check: None if quiet else print_check(check))
     doctor.refuse(diagnosis)
     resuming.compare(recorded, described, diagnosis)
     resuming.prepare(recorded)
@@ -172,10 +204,7 @@ def _resume(
     done = len(judged(recorded))
     console.status(f"judging the other {len(run.plan.vectors) - done} of {len(run.plan.vectors)} vectors")
     _watched(run, len(run.plan.vectors) - done)
-    report, package = _publish(run, folder.resolve().parent, signer)
-    code = _result(report, package, run.folder, json=json)
-    if code is not ExitCode.OK:
-        raise typer.Exit(int(code))
+    return run
 
 
 def _watched(run: "Run", vectors: int) -> None:
@@ -191,7 +220,7 @@ def _watched(run: "Run", vectors: int) -> None:
             "interrupted",
             "interrupted; what was judged is kept",
             where=str(run.folder),
-            hint=f"dtc certify {run.target.source} --resume {run.folder}",
+            hint=run.resumed_by,
             exit_code=ExitCode.INTERRUPTED,
         ) from None
 

@@ -11,7 +11,8 @@ from dtc_cli.exit_codes import ExitCode
 
 HELP = """Take back what a run created in the target and could not remove, for example because it was killed.
 
-Only what the run's own journal lists is touched. Every run cleans up by itself when it ends in order.
+Only what the run's own journal lists is touched, and what carries the run's id. Every run cleans up by itself
+when it ends in order.
 
 \b
 Examples:

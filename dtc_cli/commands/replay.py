@@ -16,8 +16,9 @@ if TYPE_CHECKING:
 HELP = """Judge a recorded run again, without its target: the same suites over the recorded exchanges.
 
 With a vector and --live, ask the target that one again and say what has become of it: FIXED, STILL FAILING,
-CHANGED (fails otherwise than in the run), STILL PASSING, NOW FAILING. In a replay, CHANGED marks a vector
-whose suite asks today what it did not ask in the run, so that the evidence cannot answer.
+CHANGED (fails or warns otherwise than in the run), STILL PASSING, STILL WARNED, NOW FAILING, STILL UNDECIDED,
+NOW UNDECIDED. In a replay, CHANGED marks a vector whose suite asks today what it did not ask in the run, so
+that the evidence cannot answer. A warning is no failure: it holds no level back.
 
 \b
 Examples:
@@ -27,10 +28,10 @@ Examples:
   dtc replay runs/20260101T120000Z-1a2b3c4d DTC-P2-022/existing-object-is-found --live target.yaml
 
 \b
-Exit codes: 0 every verdict is the same (--live: it passes now), 1 a verdict differs (--live: it fails), 2 it
-is no run, or the vector is none of it, 3 the evidence was changed, 6 something could not be judged again: the
-run is incomplete, a suite has changed, or --live is undecided, 7 the target cannot be judged (preflight red),
-70 a defect of dtc.
+Exit codes: 0 every verdict is the same (--live: it passes now, or only warns), 1 a verdict differs (--live:
+it fails), 2 it is no run, or the vector is none of it, 3 the evidence was changed, 6 something could not be
+judged again: the run is incomplete, a suite has changed, or --live is undecided, 7 the target cannot be
+judged (preflight red), 70 a defect of dtc.
 """
 
 

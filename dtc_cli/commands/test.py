@@ -30,6 +30,7 @@ Examples:
   dtc test --reference --select "DTC-P1-*,!strength:may"
   dtc test target.yaml --select failed:runs/20260101T120000Z-1a2b3c4d
   dtc test target.yaml --select phase:2 --fail-fast
+  dtc test target.yaml --resume runs/20260101T120000Z-1a2b3c4d           one that was interrupted or killed
   dtc test target.yaml --select phase:performance --load-scale 0.01      a trial of the load suites
   dtc test target.yaml --select phase:2 --update-baseline known.yaml     list what fails now
   dtc test target.yaml --select phase:2 --baseline known.yaml            red only for what is not listed
@@ -50,8 +51,12 @@ red), 70 a defect of dtc, 130 interrupted.
 
 def run_part(
     target: Annotated[Path | None, typer.Argument(help="Target file; `dtc init` writes one.")] = None,
-    select: Annotated[str, typer.Option(help="What to run; see above.")] = "phase:1",
-    level: Annotated[str, typer.Option(help="Run nothing above this level.")] = "platinum",
+    select: Annotated[
+        str | None, typer.Option(help="What to run; see above.", show_default="phase:1")
+    ] = None,
+    level: Annotated[
+        str | None, typer.Option(help="Run nothing above this level.", show_default="platinum")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder that gets the run folder.")] = Path("runs"),
     reference: Annotated[
         bool, typer.Option("--reference", help="Start the bundled twin and judge it.")
@@ -64,12 +69,22 @@ def run_part(
     update_baseline: Annotated[
         Path | None, typer.Option(help="Write what fails now into this baseline; entries of others stay.")
     ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Take up the run in this folder where it stopped.")
+    ] = None,
     load_scale: LoadScale = 1.0,
     yes_load: LoadAgreed = None,
     json: Json = False,
 ) -> None:
     """See HELP."""
-    wanted = level_named(level)
+    wanted = level_named(level or "platinum")
+    if resume is not None and (target is None or select or level or fail_fast or seed is not None):
+        raise DtcError(
+            "usage",
+            "a run is resumed with its target file, to its end, and keeps its selection, level and seed",
+            where="dtc test --resume",
+            hint=f"dtc test target.yaml --resume {resume}",
+        )
     if (target is None) != reference:
         raise DtcError(
             "usage",
@@ -78,27 +93,31 @@ def run_part(
             hint="dtc test target.yaml --select phase:1",
         )
     known = baselines.chosen(baseline, update_baseline, fail_fast=fail_fast)
-    from dtc_cli.commands.certify import judge
+    from dtc_cli.commands.certify import judge, take_up
     from dtc_cli.commands.report import terminal_text
     from dtc_cli.core import report as reporting
     from dtc_cli.harness import reference as bundled
     from dtc_cli.harness.runner import level_of
 
-    level_needed = level_of(select, wanted)
-    chosen = secrets.randbelow(2**31) if seed is None else seed
-    with bundled.running(level=level_needed) if target is None else contextlib.nullcontext(target) as file:
-        run = judge(
-            file,
-            level_needed,
-            out,
-            chosen,
-            quiet=json,
-            select=select,
-            fail_fast=fail_fast,
-            baseline=baseline,
-            load_scale=load_scale,
-            load_agreed=tuple(yes_load or ()),
-        )
+    if resume is not None and target is not None:
+        run = take_up(target, resume, None, part=True, quiet=json)
+    else:
+        part = select or "phase:1"
+        level_needed = level_of(part, wanted)
+        bundle = bundled.running(level=level_needed) if target is None else contextlib.nullcontext(target)
+        with bundle as file:
+            run = judge(
+                file,
+                level_needed,
+                out,
+                secrets.randbelow(2**31) if seed is None else seed,
+                quiet=json,
+                select=part,
+                fail_fast=fail_fast,
+                baseline=baseline,
+                load_scale=load_scale,
+                load_agreed=tuple(yes_load or ()),
+            )
     report = reporting.build(run.folder)
     beside = known.beside(run.folder) if known else None
     if json:

@@ -13,7 +13,7 @@ JOURNAL = "journal.jsonl"
 class Journal:
     """Append-only list of things to undo, in `journal.jsonl` of the run folder.
 
-    A line is `{"op": "planned"|"undone", "key": ..., "undo": {"method", "path", "body"?}}`. A thing is
+    A line is `{"op": "planned"|"undone", "key": ..., "undo": {"method", "path", "body"?, "as"?}}`. A thing is
     planned before the request that creates it goes out; an id that the server assigns is planned as soon
     as the answer is read, and until then the run id inside the object tells whose it is.
     """
@@ -21,13 +21,18 @@ class Journal:
     def __init__(self, folder: Path) -> None:
         self._path = folder / JOURNAL
         self._file = self._path.open("ab")
+        self._planned: dict[str, dict[str, Any]] = {}
 
-    def plan(self, key: str, method: str, path: str, body: Any = None) -> None:
-        """Note the request that takes the thing back."""
-        self._write({"op": "planned", "key": key, "undo": {"method": method, "path": path, "body": body}})
+    def plan(self, key: str, method: str, path: str, body: Any = None, as_: str | None = None) -> None:
+        """Note the request that takes the thing back, and the role that sends it if not the usual."""
+        undo = {"method": method, "path": path, "body": body} | ({"as": as_} if as_ else {})
+        if self._planned.get(key) != undo:
+            self._planned[key] = undo
+            self._write({"op": "planned", "key": key, "undo": undo})
 
     def done(self, key: str) -> None:
         """Note that nothing is left to undo for the key."""
+        self._planned.pop(key, None)
         self._write({"op": "undone", "key": key})
 
     def open_items(self) -> list[tuple[str, dict[str, Any]]]:

@@ -201,6 +201,7 @@ class RunSession:
     def open_twin(self, source: Path, run: dict[str, Any]) -> Twin:
         """The twin that the target file describes."""
         twin = Twin(load_target(source), run, self._folder)
+        twin.journal_all()
         twin.note_target()
         return twin
 

@@ -151,8 +151,11 @@ def compared(before: MatrixLine, now: MatrixLine) -> tuple[str, ExitCode]:
     """What became of a vector since the run, in two words, and the exit code for it."""
     if now.outcome in PASSING:
         return ("STILL PASSING" if before.outcome in PASSING else "FIXED"), ExitCode.OK
+    if now.outcome is Outcome.WARNED:
+        # A SHOULD that is not followed, or a form that is tolerated: it holds no level back.
+        return ("STILL WARNED" if _essence(before) == _essence(now) else "CHANGED"), ExitCode.OK
     code = ExitCode.INCOMPLETE if now.outcome in UNDECIDED else ExitCode.NOT_CONFORMANT
-    if before.outcome in PASSING:
+    if before.outcome in (*PASSING, Outcome.WARNED):
         return ("NOW UNDECIDED" if now.outcome in UNDECIDED else "NOW FAILING"), code
     if _essence(before) != _essence(now):
         return "CHANGED", code

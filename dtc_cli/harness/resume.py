@@ -10,6 +10,7 @@ from typing import Any
 from dtc_cli.core import plan as planning
 from dtc_cli.core import runfolder
 from dtc_cli.core.catalogue import load as catalogue
+from dtc_cli.core.model import Level
 from dtc_cli.core.runfolder import END, EVENTS, MATRIX, RunFolder
 from dtc_cli.core.target import Target
 from dtc_cli.errors import DtcError
@@ -38,6 +39,28 @@ def read(folder: Path) -> RunFolder:
     if run["standard"]["catalogueDigest"] != catalogue().digest:
         raise _refused(folder, "the catalogue of the standard is another one", "begin anew")
     return recorded
+
+
+def kind(recorded: RunFolder, level: Level | None, *, part: bool) -> None:
+    """Make sure that the run is what is asked for: a part or a whole level, and of this level.
+
+    Raises:
+        DtcError: `not-to-be-resumed`, with the command that would do it.
+    """
+    run, folder = recorded.run, recorded.path
+    if run["mode"] == "seed":
+        raise _refused(folder, "it wrote data and judges nothing", "dtc seed TARGET writes them anew")
+    command = "test" if run["selection"]["expression"] else "certify"
+    if part != (command == "test"):
+        what = "a part of a level, which gets no certificate" if command == "test" else "a whole level"
+        raise _refused(folder, f"it judges {what}", f"dtc {command} TARGET --resume {folder}")
+    claimed = run["level"]["claimed"]
+    if level is not None and level.value != claimed:
+        raise _refused(
+            folder,
+            f"it is a run for {claimed}, not for {level.value}",
+            f"without --level it goes on for {claimed}; for {level.value} begin a new run",
+        )
 
 
 def compare(recorded: RunFolder, target: Target, diagnosis: Diagnosis) -> None:

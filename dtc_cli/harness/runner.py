@@ -20,7 +20,7 @@ from dtc_cli import __version__
 from dtc_cli.core import plan as planning
 from dtc_cli.core import runfolder, selection
 from dtc_cli.core.catalogue import load as catalogue
-from dtc_cli.core.model import LEVELS, Level, Outcome
+from dtc_cli.core.model import LEVELS, Level, Outcome, Strength
 from dtc_cli.core.plan import Plan
 from dtc_cli.core.runfolder import END, MATRIX, REQUIREMENTS, RUN, VECTORS, RunFolder
 from dtc_cli.core.target import Target
@@ -144,6 +144,12 @@ class Run:
             raise self._crashed()
         self._close("complete")
 
+    @property
+    def resumed_by(self) -> str:
+        """The command that takes the run up when it was interrupted."""
+        command = "test" if self._document["selection"]["expression"] else "certify"
+        return f"dtc {command} {self.target.source} --resume {self.folder}"
+
     def judged_elsewhere(self, *, complete: bool) -> None:
         """Close the folder into which another process has judged this run (`harness.forked`)."""
         self._close("complete" if complete else "aborted")
@@ -222,7 +228,11 @@ class Run:
             **({"load": self._load} if self._load else {}),
             "seed": seed,
             "nonce": self._nonce,
-            "selection": {"complete": self._select is None, "expression": self._select},
+            "selection": {
+                "complete": self._select is None,
+                "expression": self._select,
+                **({"compulsory": _compulsory(level)} if self._select is not None else {}),
+            },
             "startedAt": rfc3339(now),
             "finishedAt": None,
             "clock": {
@@ -292,6 +302,20 @@ def child_command(folder: Path, *options: str) -> Sequence[str]:
         sys.executable, "-m", "pytest", "-c", str(SUITES / "pytest.ini"), "--rootdir", str(SUITES),
         "-p", "no:terminal", "-s", "--dtc-progress", "--dtc-run", str(folder), *options, *parts,
     ]  # fmt: skip
+
+
+def _compulsory(highest: Level) -> dict[str, int]:
+    """How many compulsory requirements of the target each level has, those below it included."""
+    counted = [
+        entry
+        for entry in catalogue().requirements.values()
+        if entry.strength is Strength.MUST and entry.binds == "target"
+    ]
+    return {
+        level.value: sum(entry.level.rank <= level.rank for entry in counted)
+        for level in LEVELS
+        if level.rank <= highest.rank
+    }
 
 
 def level_of(select: str, highest: Level) -> Level:

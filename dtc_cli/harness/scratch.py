@@ -13,9 +13,8 @@ from dtc_cli.core.canonical import sha256_hex
 from dtc_cli.harness.city import City
 from dtc_cli.harness.journal import Journal
 from dtc_cli.harness.outcomes import Blocked
+from dtc_cli.harness.own_records import RUN_TAG
 
-RUN_TAG = "dtcRun"
-"""The member of `properties` that carries the run id in everything a run creates."""
 GEOMETRY_OF = {
     "Road": "LineString",
     "Bridge": "LineString",
@@ -273,7 +272,12 @@ def _kind(item: tuple[str, Mapping[str, Any]]) -> str:
 
 
 def _request(undo: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
-    return undo["method"], undo["path"], {} if undo.get("body") is None else {"json": undo["body"]}
+    options = {
+        name: undo[member]
+        for name, member in (("json", "body"), ("as_", "as"))
+        if undo.get(member) is not None
+    }
+    return undo["method"], undo["path"], options
 
 
 def _fine(answer: "Answer | Exception") -> bool:

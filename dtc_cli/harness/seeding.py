@@ -17,6 +17,7 @@ from dtc_cli.exit_codes import ExitCode
 from dtc_cli.harness.clock import rfc3339
 from dtc_cli.harness.journal import Journal
 from dtc_cli.harness.outcomes import Blocked
+from dtc_cli.harness.own_records import SEED_TAG
 from dtc_cli.harness.runner import Run
 from dtc_cli.harness.scratch import Scratch, object_id
 from dtc_cli.harness.twin import Twin
@@ -109,7 +110,7 @@ def _steps(twin: Twin, journal: Journal) -> Iterator[tuple[str, Callable[[], str
 
 
 def _object(scratch: Scratch, kind: str) -> str:
-    body = scratch.body(kind)
+    body = scratch.body(kind, **{SEED_TAG: True})
     if kind == "Building":
         body["geometry"]["lod"] = 0
         body["properties"] |= {
@@ -123,8 +124,8 @@ def _object(scratch: Scratch, kind: str) -> str:
 
 def _sensor(scratch: Scratch, kind: str, readings: tuple[tuple[str, float, str], ...], now: datetime) -> str:
     """A registered sensor with measurements of the last minutes."""
-    dates = {"installDate": "2025-01-15", "calibrationDate": "2025-06-01", "accuracy": 0.97}
-    created, _ = scratch.sensor(scratch.sensor_body(kind, **dates))
+    facts: dict[str, Any] = {"installDate": "2025-01-15", "calibrationDate": "2025-06-01", "accuracy": 0.97}
+    created, _ = scratch.sensor(scratch.sensor_body(kind, **facts, **{SEED_TAG: True}))
     measured: list[dict[str, Any]] = [
         {
             "parameter": parameter,

@@ -32,9 +32,11 @@ from dtc_cli.errors import DtcError
 from dtc_cli.harness import city
 from dtc_cli.harness.background import Background, Scene, Watch
 from dtc_cli.harness.clock import RunClock
+from dtc_cli.harness.created import Creations
 from dtc_cli.harness.journal import Journal
 from dtc_cli.harness.outcomes import NotTested
 from dtc_cli.harness.own_client import perform
+from dtc_cli.harness.own_records import without_own
 from dtc_cli.harness.programme import OwnRun
 from dtc_cli.harness.scratch import Scratch
 
@@ -76,6 +78,7 @@ class Twin:
         self.validator = self._open_validator()
         self.background = Background(self._scene, self._track("background"))
         self._load_terms: Mapping[str, Any] = run.get("load") or {}
+        self._creations: Creations | None = None
         self.remark: str | None = None
         """What the present vector measured: a passed vector says it in its line of the matrix."""
 
@@ -116,7 +119,10 @@ class Twin:
     @cached_property
     def raw(self) -> Raw:
         """The raw port, to all doors that the target file names."""
-        return self._raw_on(self._track("raw"))
+        port = self._raw_on(self._track("raw"))
+        if self._creations is not None:
+            port.answered = self._creations.said
+        return port
 
     @cached_property
     def tls(self) -> Tls:
@@ -250,10 +256,11 @@ class Twin:
 
     @cached_property
     def judged_documents(self) -> tuple[tuple[Document, Judgement], ...]:
-        """Each produced document with its judgement, read once per run."""
+        """Each produced document with its judgement, read once per run; see `without_own`."""
         now = self.clock.now()
         return tuple(
-            (document, judge_text(document.content, now=now)) for document in self.documents.read(now)
+            (document, without_own(judge_text(document.content, now=now), document.content))
+            for document in self.documents.read(now)
         )
 
     @cached_property
@@ -306,6 +313,12 @@ class Twin:
     def _redacted(self, value: Any) -> Any:
         redact = self.recorder.redactor.text
         return redact(value) if isinstance(value, str) else json.loads(redact(json.dumps(value)))
+
+    def journal_all(self) -> None:
+        """From now on take back whatever a request creates, also one that does not go by `scratch`."""
+        self._creations = Creations(self.journal, self.target.city, self.credentials.roles)
+        if self._rest is not None:
+            self._rest.answered = self._creations.answered
 
     def _clean(self) -> list[str]:
         # Also what an earlier sitting of this run left, when it was killed.

@@ -101,3 +101,32 @@ def test_a_changed_run_is_refused(
 def test_a_run_keeps_its_seed(dtc: Dtc, target: Path, cut_off: Path) -> None:
     done = dtc("certify", target, "--resume", cut_off, "--seed", "4", "--json")
     assert (done.code, done.json["error"]["code"]) == (2, "usage")
+
+
+def test_another_level_beside_it_is_refused(dtc: Dtc, target: Path, cut_off: Path) -> None:
+    done = dtc("certify", target, "--resume", cut_off, "--level", "silver", "--json")
+    assert (done.code, done.json["error"]["code"]) == (2, "not-to-be-resumed")
+    assert "bronze, not for silver" in done.json["error"]["why"]
+
+
+def test_a_part_is_taken_up_by_what_began_it(dtc: Dtc, target: Path, tmp_path: Path) -> None:
+    """As an interrupted run leaves its folder: some lines, no end."""
+    begun = dtc("test", target, "--select", "DTC-P1-00*", "--out", tmp_path, "--json")
+    folder = Path(begun.json["run"])
+    document = json.loads((folder / "run.json").read_bytes()) | {"status": "interrupted", "events": None}
+    (folder / "run.json").write_text(json.dumps(document))
+    matrix = folder / "matrix.jsonl"
+    lines = matrix.read_bytes().splitlines(keepends=True)
+    matrix.write_bytes(b"".join(lines[: len(lines) // 2]))
+    refused = dtc("certify", target, "--resume", folder, "--json")
+    assert (refused.code, refused.json["error"]["try"]) == (2, f"dtc test TARGET --resume {folder}")
+    assert dtc("test", target, "--resume", folder, "--select", "phase:1").code == 2
+    done = dtc("test", target, "--resume", folder, "--json")
+    assert (done.code, done.json["package"]) == (0, None), done.out + done.err
+    after = read(folder)
+    assert sorted(line.vector for line in after.lines) == sorted(vector.id for vector in after.vectors)
+
+
+def test_a_whole_level_is_no_part(dtc: Dtc, target: Path, cut_off: Path) -> None:
+    refused = dtc("test", target, "--resume", cut_off, "--json")
+    assert (refused.code, refused.json["error"]["try"]) == (2, f"dtc certify TARGET --resume {cut_off}")

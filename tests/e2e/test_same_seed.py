@@ -11,6 +11,7 @@ import pytest
 from dtc_cli.core.runfolder import RunFolder, read
 from dtc_cli.harness.reference import running
 from tests.e2e.conftest import Dtc
+from tests.e2e.test_clean import inventory
 
 SELECT = "DTC-P1-00*,DTC-P2-01*,DTC-P2-02*,DTC-P2-03*,DTC-P2-04*,DTC-P2-05*,DTC-P2-07*"
 _INSTANT = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:[Zz]|[+-]\d\d:?\d\d)?")
@@ -24,7 +25,9 @@ def runs(dtc: Dtc, tmp_path_factory: pytest.TempPathFactory) -> list[RunFolder]:
     for name in ("first", "second"):
         out = tmp_path_factory.mktemp(name)
         with running() as target:
+            before = inventory(target)
             done = dtc("test", target, "--select", SELECT, "--seed", "11", "--out", out)
+            assert inventory(target) == before
         assert done.code == 0, done.out + done.err
         folders.append(read(next(out.iterdir())))
     return folders

@@ -217,3 +217,20 @@ def test_lone_surrogates_are_spelt_out(ordinary: Path) -> None:
     report = build(ordinary)
     assert report.subject.name == "Bu\\ud800san"
     assert msgspec.json.encode(report)
+
+
+def test_a_part_counts_of_the_whole_level(tmp_path: Path) -> None:
+    run = runs.make(
+        tmp_path / "run",
+        requirements=[requirement("R"), requirement("S")],
+        vectors=[vector("R/a"), vector("S/a")],
+        lines=[line("R/a"), line("S/a", Outcome.NOT_TESTED)],
+        level={"claimed": "bronze"},
+        selection={"complete": False, "expression": "R,S", "compulsory": {"bronze": 90}},
+    )
+    report = build(run)
+    (bronze,) = report.levels
+    assert (bronze.reached, bronze.words) == (False, "only a part, 1 judged: no level")
+    assert (bronze.met, bronze.required) == (1, 90)
+    assert report.verdict.headline == "A part of Bronze, which can reach no level"
+    assert "was judged in a part of Bronze" in report.verdict.sentences[0]

@@ -90,7 +90,7 @@ def _build(folder: RunFolder) -> Report:
         course=course,
         claimed=facts.level.claimed,
         achieved=highest(results),
-        levels=words.levels(results, table_rows),
+        levels=words.levels(results, table_rows, _whole(facts)),
         rows=table_rows,
         exclusions=exclusions(excluded, by_id, lines.values()),
         judged=sum(outcomes[vector] in SHOWN_SOMETHING for vector in lines),
@@ -160,6 +160,11 @@ def _cleaned(line: MatrixLine) -> MatrixLine:
 
 def _some(names: Sequence[str], most: int = 5) -> str:
     return ", ".join(names[:most]) + (f" and {len(names) - most:,} more" if len(names) > most else "")
+
+
+def _whole(facts: RunFile) -> dict[str, int] | None:
+    """How many compulsory requirements each level has, where only a part of them was run; else None."""
+    return None if facts.selection.complete else facts.selection.compulsory
 
 
 def _maker(facts: RunFile) -> Maker:

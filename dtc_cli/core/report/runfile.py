@@ -81,6 +81,8 @@ class Selection(_Facts, frozen=True, kw_only=True):
 
     complete: bool = True
     expression: str | None = None
+    compulsory: dict[str, Whole] = {}
+    """Of a part: level to the number of all its compulsory requirements, those below it included."""
 
 
 class Clock(_Facts, frozen=True, kw_only=True):

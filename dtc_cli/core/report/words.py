@@ -7,6 +7,7 @@ import msgspec
 
 from dtc_cli.core.model import Level, LevelResult, Outcome, Strength
 from dtc_cli.core.report.model import (
+    UNDECIDED,
     Course,
     Exclusion,
     LevelRow,
@@ -68,8 +69,16 @@ def date_of(instant: str) -> str:
     return f"{when.day} {when:%B %Y}"
 
 
-def levels(results: Iterable[LevelResult], rows: Sequence[Row]) -> tuple[LevelRow, ...]:
-    """The level table, lowest first."""
+def levels(
+    results: Iterable[LevelResult], rows: Sequence[Row], whole: Mapping[str, int] | None = None
+) -> tuple[LevelRow, ...]:
+    """The level table, lowest first.
+
+    Args:
+        results: by the level rule.
+        rows: the requirements of the run.
+        whole: for a run of a part, how many compulsory requirements each level has; as far as it is known.
+    """
     made = []
     for result in results:
         required = [
@@ -82,8 +91,8 @@ def levels(results: Iterable[LevelResult], rows: Sequence[Row]) -> tuple[LevelRo
             LevelRow(
                 level=result.level,
                 reached=result.reached,
-                words=_level_words(result),
-                required=len(required),
+                words=_level_words(result) if whole is None else _part_words(required),
+                required=max(len(required), (whole or {}).get(result.level.value, 0)),
                 met=sum(row.id not in open_ones for row in required),
                 failed=result.failed,
                 undecided=result.undecided,
@@ -91,6 +100,11 @@ def levels(results: Iterable[LevelResult], rows: Sequence[Row]) -> tuple[LevelRo
             )
         )
     return tuple(made)
+
+
+def _part_words(required: Sequence[Row]) -> str:
+    judged = sum(row.outcome not in UNDECIDED for row in required)
+    return f"only a part, {judged:,} judged: no level"
 
 
 def _level_words(result: LevelResult) -> str:
@@ -119,13 +133,19 @@ def verdict(standing: Standing) -> Verdict:
     return Verdict(
         claimed=standing.claimed,
         achieved=standing.achieved,
-        headline=_headline(standing.claimed, standing.achieved),
+        headline=_headline(standing.claimed, standing.achieved, part=_is_part(course)),
         sentences=tuple(sentences),
         limits=LIMITS,
     )
 
 
-def _headline(claimed: Level, achieved: Level) -> str:
+def _is_part(course: Course) -> bool:
+    return course.finished and not course.selection_complete
+
+
+def _headline(claimed: Level, achieved: Level, *, part: bool) -> str:
+    if part and claimed is not Level.NONE:
+        return f"A part of {name_of(claimed)}, which can reach no level"
     if achieved is claimed and claimed is not Level.NONE:
         if claimed in AUDITED:
             return f"Requirements of {name_of(claimed)} met, self-assessed"
@@ -141,6 +161,8 @@ def _what_was_reached(standing: Standing) -> str:
     who = f"{name} by {subject.vendor}" if subject.vendor else name
     started = standing.course.started_at
     tests = count(standing.judged, "test") + (f" on {date_of(started)}" if started else "")
+    if _is_part(standing.course):
+        return f"{who} was judged in a part of {name_of(claimed)}, with {tests}."
     if achieved is Level.NONE:
         lower = "" if claimed.rank <= Level.BRONZE.rank else ", nor any lower level"
         return f"{who} did not reach {name_of(claimed)}{lower}, judged with {tests}."

@@ -78,7 +78,12 @@ class Operations:
             "register-sensor": {
                 "type": "EnvironmentalSensor",
                 "location": here,
-                "specifications": {"manufacturer": "dtc", "model": self._twin.run_id, "updateInterval": 300},
+                "specifications": {
+                    "manufacturer": "dtc",
+                    "model": "T-1",
+                    "updateInterval": 300,
+                    "dtcRun": self._twin.run_id,
+                },
             },
             "post-sensor-data": {"measurements": [self._reading()]},
             "start-simulation": {"type": "TrafficFlow", "parameters": {"timeRange": dict(SPAN)}},
