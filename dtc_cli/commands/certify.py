@@ -104,7 +104,7 @@ def certify(
     wanted, secret = level_named(level or "bronze"), keys.passphrase(passphrase_file, passphrase_env)
     if resume is not None:
         who = _sealer(sign, key, secret, signer, signer_key, trust_config, identity_token_file)
-        _resume(target, resume, level and wanted, seed, nonce or recheck, who, json=json)
+        _resume(target, resume, wanted if level else None, seed, nonce or recheck, who, json=json)
         return
     if (target is None) != reference:
         raise DtcError(

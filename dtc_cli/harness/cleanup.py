@@ -95,7 +95,10 @@ def _tagged(twin: Twin, known: set[str]) -> Iterator[tuple[str, str]]:
     """Key and path of what carries the run's id and is not in the journal: objects, then sensors."""
     if not twin.has_rest:
         return
-    asked = (("objects", {f"properties.{RUN_TAG}": twin.run_id}), ("sensors", {}))
+    asked: tuple[tuple[str, dict[str, str]], ...] = (
+        ("objects", {f"properties.{RUN_TAG}": twin.run_id}),
+        ("sensors", {}),
+    )
     for collection, query in asked:
         for item in _items(twin, collection, query):
             facts = item.get("properties" if collection == "objects" else "specifications")

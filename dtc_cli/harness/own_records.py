@@ -1,17 +1,25 @@
 """Records that dtc itself put into a target: what is wrong in them is not held against the target."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from datetime import datetime
 from typing import Any
 
 import msgspec
 import orjson
 
-from dtc_cli.core.records import Judgement
+from dtc_cli.clients.documents import Document
+from dtc_cli.core.records import Judgement, judge_text
 
 RUN_TAG = "dtcRun"
 """The member of `properties` or `specifications` that carries the run id in everything a run creates."""
 SEED_TAG = "dtcSeed"
 """Stands beside it in what `dtc seed` writes: good data, there to be judged."""
+
+
+def judged(documents: Iterable[Document], now: datetime) -> Iterator[tuple[Document, Judgement]]:
+    """Each document with what is to be held against the target; see `without_own`."""
+    for document in documents:
+        yield document, without_own(judge_text(document.content, now=now), document.content)
 
 
 def without_own(judgement: Judgement, content: bytes) -> Judgement:

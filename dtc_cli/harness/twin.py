@@ -24,7 +24,7 @@ from dtc_cli.clients.track import Notebook, Track
 from dtc_cli.clients.validator import TargetValidator
 from dtc_cli.clients.wire import Door
 from dtc_cli.core.chain import genesis
-from dtc_cli.core.records import Judgement, judge_text
+from dtc_cli.core.records import Judgement
 from dtc_cli.core.records.cases import Case
 from dtc_cli.core.target import Target
 from dtc_cli.core.target_shape import shape
@@ -36,7 +36,7 @@ from dtc_cli.harness.created import Creations
 from dtc_cli.harness.journal import Journal
 from dtc_cli.harness.outcomes import NotTested
 from dtc_cli.harness.own_client import perform
-from dtc_cli.harness.own_records import without_own
+from dtc_cli.harness.own_records import judged
 from dtc_cli.harness.programme import OwnRun
 from dtc_cli.harness.scratch import Scratch
 
@@ -258,10 +258,7 @@ class Twin:
     def judged_documents(self) -> tuple[tuple[Document, Judgement], ...]:
         """Each produced document with its judgement, read once per run; see `without_own`."""
         now = self.clock.now()
-        return tuple(
-            (document, without_own(judge_text(document.content, now=now), document.content))
-            for document in self.documents.read(now)
-        )
+        return tuple(judged(self.documents.read(now), now))
 
     @cached_property
     def _case_clock(self) -> datetime:
