@@ -37,7 +37,9 @@ def inventory(target: Path) -> dict[str, int]:
         }
         simulations = client.get(f"{city}/simulations", params={"limit": 1000}).json()["simulations"]
         found["cities"] = client.get("cities").json()["total"]
-    return found | {"simulations": sum(one["status"] in ("queued", "running") for one in simulations)}
+    return found | {
+        "simulations": sum(one["status"] in ("pending", "queued", "running") for one in simulations)
+    }
 
 
 @pytest.fixture
