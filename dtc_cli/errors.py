@@ -1,5 +1,7 @@
 """The one error a person sees: what happened, where, why, and what to try."""
 
+import shlex
+
 from dtc_cli.exit_codes import ExitCode
 
 
@@ -44,3 +46,8 @@ class DtcError(Exception):
             if text:
                 lines.append(f"  {label:<5}  {text}")
         return "\n".join(lines)
+
+
+def as_word(value: object) -> str:
+    """A path or text as one word of a shell, for commands that a reader may copy."""
+    return shlex.quote(str(value))

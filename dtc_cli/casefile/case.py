@@ -12,7 +12,7 @@ import yaml
 
 from dtc_cli.core.canonical import canonical_json, sha256_hex
 from dtc_cli.core.model import Level
-from dtc_cli.errors import DtcError
+from dtc_cli.errors import DtcError, as_word
 from dtc_cli.paths import PACKAGE
 from dtc_cli.signing import attestation, dsse, public_keys, statement, strict_json
 from dtc_cli.signing.attestation import Digest
@@ -167,7 +167,7 @@ def mark(folder: Path, name: str, answer: Literal["yes", "no"], by: str, note: s
             "document-missing",
             f"{name} is about a document that is not in the case",
             where=str(folder / DOCUMENTS),
-            hint=f"dtc case add {folder} FILE --as {wanted.document}",
+            hint=f"dtc case add {as_word(folder)} FILE --as {wanted.document}",
         )
     made = Mark(
         item=name,

@@ -9,7 +9,7 @@ import msgspec
 from dtc_cli.casefile import case
 from dtc_cli.casefile.case import CERTIFICATES, PACKAGES, Item, Registration, Signed, Step
 from dtc_cli.core.model import Level
-from dtc_cli.errors import DtcError
+from dtc_cli.errors import DtcError, as_word
 from dtc_cli.registry import credential, jws
 from dtc_cli.signing import statement, verify
 from dtc_cli.signing.refusal import Refusal
@@ -77,7 +77,7 @@ def _marked(item: Item, signed: Signed | None, trust: Trust) -> str:
 def _tested(folder: Path, registration: Registration, policy: Path, done: list[str]) -> Iterator[str]:
     packages = sorted((folder / PACKAGES).glob("*.dtcpack.tar.gz"))
     if not packages:
-        yield f"no package: dtc case add {folder} PACKAGE --as package"
+        yield f"no package: dtc case add {as_word(folder)} PACKAGE --as package"
     reasons = []
     for package in packages:
         result = verify.verify(package, policy, registration.level, ask_registry=False)
@@ -100,7 +100,7 @@ def _certified(
 ) -> Iterator[str]:
     files = sorted((folder / CERTIFICATES).glob("*.vc.jwt"))
     if not files:
-        yield f"no certificate: dtc case add {folder} certificate.vc.jwt --as certificate"
+        yield f"no certificate: dtc case add {as_word(folder)} certificate.vc.jwt --as certificate"
     reasons = []
     for file in files:
         try:

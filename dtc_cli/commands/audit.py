@@ -9,7 +9,7 @@ import typer
 from dtc_cli import console
 from dtc_cli.commands import signers
 from dtc_cli.commands.options import Json
-from dtc_cli.errors import DtcError
+from dtc_cli.errors import DtcError, as_word
 from dtc_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -158,7 +158,7 @@ def sound(package: Path, trust: Path | None) -> "VerifyResult":
             f"the package {package.name} cannot be built upon",
             where=str(package),
             why="" if worst is None else f"check {worst.number}, {worst.name}: {worst.reason}",
-            hint=f"dtc verify {package} tells more about it",
+            hint=f"dtc verify {as_word(package)} tells more about it",
             exit_code=(None if worst is None else worst.code) or ExitCode.INTEGRITY,
         )
     return result

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dtc_cli.core import runfolder
-from dtc_cli.errors import DtcError
+from dtc_cli.errors import DtcError, as_word
 from dtc_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -137,7 +137,7 @@ def _read(file: Path) -> "tuple[Entry, ...]":
             f"the baseline {file} cannot be read",
             where=str(file),
             why=getattr(problem, "strerror", None) or str(problem),
-            hint=f"dtc test ... --update-baseline {file}   writes one",
+            hint=f"dtc test ... --update-baseline {as_word(file)}   writes one",
         ) from problem
     return baseline_file.parse(text, str(file))
 

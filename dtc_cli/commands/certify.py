@@ -14,7 +14,7 @@ from dtc_cli.commands import signers
 from dtc_cli.commands.keys import PassphraseEnv, PassphraseFile
 from dtc_cli.commands.options import Json, LoadAgreed, LoadScale
 from dtc_cli.commands.options import level as level_named
-from dtc_cli.errors import DtcError
+from dtc_cli.errors import DtcError, as_word
 from dtc_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _resume(
             "usage",
             "a run is resumed with its target file, and keeps its seed, nonce and the run before it",
             where="dtc certify --resume",
-            hint=f"dtc certify target.yaml --resume {folder}",
+            hint=f"dtc certify target.yaml --resume {as_word(folder)}",
         )
     run = take_up(target, folder, level, part=False, quiet=json)
     report, package = _publish(run, folder.resolve().parent, signer)
@@ -391,5 +391,5 @@ def _result(report: "Report", package: Path, folder: Path, *, json: bool) -> Exi
         sys.stdout.write(terminal_text(report))
         console.out(f"report   {folder / 'report' / REPORTS['html']}")
         console.out(f"package  {package}")
-        console.out(f"verify   dtc verify {package} --trust PUBLIC-KEY.pem")
+        console.out(f"verify   dtc verify {as_word(package)} --trust PUBLIC-KEY.pem")
     return levels.exit_code(report.levels)

@@ -7,7 +7,7 @@ import typer
 
 from dtc_cli import console
 from dtc_cli.commands.options import Json
-from dtc_cli.errors import DtcError
+from dtc_cli.errors import DtcError, as_word
 
 HELP = """Write a target file with comments, ready to be filled in.
 
@@ -75,7 +75,7 @@ def init(
     if json:
         console.emit_json({"target": str(file)})
     else:
-        console.out(f"wrote {file}: fill in address and keys, then  dtc doctor {file}")
+        console.out(f"wrote {file}: fill in address and keys, then  dtc doctor {as_word(file)}")
 
 
 init.__doc__ = HELP

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -246,7 +246,23 @@ run_load.__doc__, search.__doc__, steps.__doc__, report.__doc__ = (
 def _ready(
     target: Path | None, wish: "Wish", out: Path, named: list[str] | None, *, reference: bool
 ) -> "Iterator[Prepared]":
-    """The target of the command line, allowed, explored and ready."""
+    """The target of the command line, allowed, explored and ready; Ctrl-C is told in words."""
+    with ExitStack() as stack:
+        try:
+            ready = stack.enter_context(_explored(target, wish, out, named, reference=reference))
+        except KeyboardInterrupt as stop:
+            raise _stopped("before the load began", str(out), "the same command starts it again") from stop
+        try:
+            yield ready
+        except KeyboardInterrupt as stop:
+            hint = "the key q ends dtc load run at a terminal, and what was measured is kept and judged"
+            raise _stopped("within the load", str(ready.folder), hint) from stop
+
+
+@contextmanager
+def _explored(
+    target: Path | None, wish: "Wish", out: Path, named: list[str] | None, *, reference: bool
+) -> "Iterator[Prepared]":
     need_extra()
     from dtc_cli.core.target import load
     from dtc_cli.harness.reference import running
@@ -264,6 +280,17 @@ def _ready(
         return
     with running() as written, conduct.prepared(load(written), wish, out) as ready:
         yield ready
+
+
+def _stopped(when: str, where: str, hint: str) -> DtcError:
+    """Ctrl-C: what is there of the load, and what to do."""
+    return DtcError(
+        "interrupted",
+        f"interrupted {when}: no result was written",
+        where=where,
+        hint=hint,
+        exit_code=ExitCode.INTERRUPTED,
+    )
 
 
 def need_extra() -> None:

@@ -1,5 +1,6 @@
 """`dtc migrate`: legacy GIS into a twin, with nothing lost and a way back."""
 
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -7,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dtc_cli import console
+from dtc_cli.commands import migrate_standing as standing
 from dtc_cli.commands import migrate_text as text
 from dtc_cli.commands.options import Json
 from dtc_cli.errors import DtcError
@@ -106,7 +108,9 @@ def plan_(
         console.out(f"wrote {out}: {len(found.layers)} layers, {found.readiness}, quality {found.score:.0%}")
         if decisions:
             console.out(f"{decisions} lines begin with # DECIDE and wait for a person")
-        console.out(f"next: read it, then dtc migrate run {out} --target target.yaml --phase pilot")
+        console.out(
+            f"next: read it, then dtc migrate run {shlex.quote(str(out))} --target target.yaml --phase pilot"
+        )
 
 
 @app.command("run", help=text.RUN)
@@ -126,13 +130,19 @@ def run_(
     json: Json = False,
 ) -> None:
     """See the help text above."""
-    from dtc_cli.migrate import commands
+    try:
+        from dtc_cli.migrate import commands
 
-    _progress = None if json else text.Progress()
-    done = commands.run(
-        plan, target=target, to=to, phase=phase, dry_run=dry_run, journal=journal, patience_s=patience,
-        progress=_progress,
-    )  # fmt: skip
+        _progress = None if json else text.Progress()
+        done = commands.run(
+            plan, target=target, to=to, phase=phase, dry_run=dry_run, journal=journal, patience_s=patience,
+            progress=_progress,
+        )  # fmt: skip
+    except KeyboardInterrupt as stop:
+        # What was begun tells by itself how far it came.
+        from dtc_cli.migrate.unfinished import before_anything, beginning
+
+        raise before_anything(beginning(plan, target=target, to=to, journal=journal)) from stop
     _report(done.summary, done.session, json=json, yes=yes, dry_run=dry_run)
 
 
@@ -165,15 +175,17 @@ def status_(migration: Migration, json: Json = False) -> None:
 
     with session.opened(migration) as open_:
         summary = summarise(open_.plan, open_.journal, phase=str(open_.journal.fact("phase") or "full"))
-        if json:
-            history = open_.journal.history()
-            console.emit_json(
-                {**msgspec.to_builtins(summary), "history": history, "objects": open_.journal.object_count()}
-            )
-        else:
-            text.show_summary(summary)
-            for event in open_.journal.history():
-                console.out(f"  {event['at']}  {event['what']}")
+        told, objects = standing.facts(open_.journal), open_.journal.object_count()
+        history = open_.journal.history()
+    if json:
+        console.emit_json({**msgspec.to_builtins(summary), **told, "history": history, "objects": objects})
+    else:
+        text.show_summary(summary, instead=standing.heading(told, summary, objects))
+        for event in history:
+            console.out(f"  {event['at']}  {event['what']}")
+        standing.show_next(told)
+    if told["unfinished"] is not None:
+        raise typer.Exit(int(ExitCode.INCOMPLETE))
 
 
 @app.command("verify", help=text.VERIFY)
@@ -343,31 +355,37 @@ def _report(
 
     from dtc_cli.migrate import commands
 
-    taken_back = None
+    taken_back, left, asked = None, None, False
     breach = commands.breach(summary)
-    if breach is not None and breach.action == "rollback" and ask and not dry_run and open_ is not None:
-        wanted = (
-            yes
-            or not sys.stdin.isatty()
-            or json
-            or typer.confirm(
-                f"{breach.name} is {breach.value:.2%}, below {breach.least:.0%}. Take the migration back?",
-                default=True,
-            )
-        )
-        if wanted and open_.to_file is None:
+    if breach is not None and breach.action == "rollback" and not dry_run and open_ is not None:
+        # Nothing is deleted without a person's word: --yes, or an answer at a terminal.
+        asked = ask and not yes and not json and open_.to_file is None and sys.stdin.isatty()
+        wanted = ask and open_.to_file is None and (yes or (asked and _agreed(summary, breach.name)))
+        if wanted:
             taken_back = commands.rollback(open_.journal.folder, force=False, patience_s=open_.patience_s)
+        else:
+            left = standing.not_taken_back(open_, summary, breach, asked=asked)
     if json:
         told: dict[str, Any] = {**msgspec.to_builtins(summary), "dryRun": dry_run}
         told["rolledBack"] = msgspec.to_builtins(taken_back) if taken_back is not None else None
+        told["notTakenBack"] = left
         console.emit_json(told)
     else:
-        text.show_summary(summary, dry_run=dry_run)
+        if not asked:  # who was asked has seen it
+            text.show_summary(summary, dry_run=dry_run)
         if taken_back is not None:
             text.show_rollback(taken_back)
+        if left is not None:
+            standing.show_not_taken_back(left)
     code = commands.exit_code(summary)
     if code and leave:
         raise typer.Exit(int(code))
+
+
+def _agreed(summary: "Summary", gate: str) -> bool:
+    """Whether the person at the terminal wants a migration taken back."""
+    text.show_summary(summary)
+    return typer.confirm(f"The gate {gate} does not hold. Take the migration back?", default=False)
 
 
 def _options(given: list[str] | None) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from dtc_cli import console
+from dtc_cli.commands import narrow
 
 if TYPE_CHECKING:
     from dtc_cli.migrate.assess import Assessment
@@ -48,8 +49,10 @@ Examples:
   dtc migrate run plan.yaml --dry-run --json
 
 \b
-Exit codes: 0 all is accounted for and the gates hold, 1 a gate stops or records are unaccounted for,
-2 plan or source cannot be used, 6 a gate asks for review, 7 the target cannot take it, 130 interrupted.
+Exit codes: 0 all is accounted for and the gates hold, 1 a gate stops or asks for a rollback, or records are
+unaccounted for, 2 plan or source cannot be used, or the target file does not allow the hazard write, 6 a gate
+asks for review, 7 the target cannot take it, 130 interrupted. A gate's rollback is made when you agree to it,
+or with --yes; without a terminal and --yes nothing is deleted.
 """
 RESUME = """Go on with a migration that was stopped, killed, or lost its target.
 
@@ -69,7 +72,8 @@ Examples:
   dtc migrate status plan.yaml --json
 
 \b
-Exit codes: 0 shown, 2 there is no such migration.
+Exit codes: 0 shown, 2 there is no such migration, 6 its last step did not end (interrupted, killed, still at
+work, target lost, or a rollback that left something).
 """
 VERIFY = """Compare the target with the journal and the source: counts, content of every object, metres.
 
@@ -79,8 +83,8 @@ Examples:
   dtc migrate verify plan.yaml --no-geometry --json
 
 \b
-Exit codes: 0 all agrees, 1 something is missing or differs, 2 there is no such migration, 7 the target cannot
-be read.
+Exit codes: 0 all agrees, 1 something is missing or differs, or an older version stays of what the source
+gives otherwise or no longer, 2 there is no such migration, 7 the target cannot be read.
 """
 DIFF = """Compare what the source gives now with the twin, by legacy id: missing, extra, differs.
 
@@ -94,7 +98,8 @@ Exit codes: 0 both hold the same, 1 they differ, 2 there is no such migration, 7
 """
 SYNC = """Bring the twin in step with the source: only what was added, changed or removed is written.
 
-Objects are removed only where the source gave as many records as it says it has.
+Objects are removed only where the source gave as many records as it says it has. Of a record that was loaded
+and is quarantined now, the older version stays.
 
 \b
 Examples:
@@ -102,7 +107,7 @@ Examples:
   dtc migrate sync plan.yaml --interval 3600
 
 \b
-Exit codes: as dtc migrate run.
+Exit codes: as dtc migrate run; 6 also when older versions stay in the target.
 """
 ROLLBACK = """Take a migration back: what it created is deleted, what it changed becomes as it was.
 
@@ -114,8 +119,8 @@ Examples:
   dtc migrate rollback plan.yaml --force --json
 
 \b
-Exit codes: 0 nothing of the migration is left, 2 there is no such migration, 6 something is left,
-7 the target cannot be reached.
+Exit codes: 0 nothing of the migration is left, 2 there is no such migration, or the target file does not
+allow the hazard write, 6 something is left, 7 the target cannot be reached, 130 interrupted: repeat it.
 """
 QUARANTINE_LIST = """List what was not loaded, why, and what helps.
 
@@ -196,7 +201,7 @@ def show_assessment(found: "Assessment") -> None:
                 layer.key or "-", f"{layer.score:.0%}", layer.readiness,
             )
         )  # fmt: skip
-    console.table(
+    narrow.table(
         ("layer", "records", "geometry", "reference system", "encoding", "type", "key", "quality", "state"),
         rows,
     )
@@ -216,17 +221,20 @@ def show_assessment(found: "Assessment") -> None:
             console.out(f"  {one.confidence:.2f}  {one.field} -> {one.member} ({one.why})")
 
 
-def show_summary(found: "Summary", *, dry_run: bool = False) -> None:
-    """What became of the records, layer by layer, and the gates."""
+def show_summary(found: "Summary", *, dry_run: bool = False, instead: str | None = None) -> None:
+    """What became of the records, layer by layer, and the gates.
+
+    `instead` is what to say of a migration that was stopped or taken back, not as the last run left it.
+    """
     if sys.stderr.isatty():
         sys.stderr.write("\r\x1b[K")
     head = "dry run" if dry_run else f"migration {found.migration}"
-    whole = "complete" if found.complete else f"phase {found.phase} done, more is to come"
-    console.out(
-        f"{head}: {whole}; {found.read:,} records read in {found.seconds:.1f} s ({found.per_second:,.0f}/s)"
-    )
+    part = "not complete" if found.phase == "full" else f"phase {found.phase} done, more is to come"
+    whole = "complete" if found.complete else part
+    pace = f" in {found.seconds:.1f} s ({found.per_second:,.0f}/s)" if found.seconds else ""
+    console.out(f"{head}: {instead or f'{whole}; {found.read:,} records read{pace}'}")
     states = ("loaded", "repaired", "unchanged", "quarantined", "deleted")
-    console.table(
+    narrow.table(
         ("layer", "source", "read", *states, "accounted"),
         [_accounts(one, states) for one in found.layers],
     )
@@ -238,14 +246,16 @@ def show_summary(found: "Summary", *, dry_run: bool = False) -> None:
     for gate in found.gates:
         value = "nothing to judge" if gate.value is None else _share(gate)
         verdict = "holds" if gate.holds else f"does not hold: {gate.action}"
+        if not found.complete:
+            verdict = "not judged yet" if gate.value is None else f"{verdict}, so far"
         console.out(f"  gate {gate.name}: {value}, at least {gate.least:g} is asked: {verdict}")
     for problem in found.problems:
         console.out(f"  note: {problem}")
-    if found.nothing and not found.layers:
+    if found.nothing and not found.complete:
         console.out("nothing was read yet")
     elif found.nothing:
         console.out("nothing was migrated: the source gave no records")
-    elif not found.accounted:
+    elif not found.accounted and instead is None:
         console.out("NOT ALL RECORDS ARE ACCOUNTED FOR")
 
 
@@ -284,6 +294,11 @@ def show_verification(found: "Verification") -> None:
             f"  geometry compared for {found.sampled}: {found.beyond_tolerance} off, "
             f"worst {found.worst_m:.3f} m, integrity {found.integrity:.4f}{bound}"
         )
+    for one in found.outdated[:20]:
+        why = "its record is in quarantine now" if one["quarantined"] else "the source has it no longer"
+        console.out(f"  older version stays: {one['id']} ({one['layer']} {one['key']}): {why}")
+    if found.outdated_count > 20:
+        console.out(f"  older versions stay: {found.outdated_count} in all")
     for one in found.differs[:20]:
         console.out(f"  differs: {one['id']} ({one['layer']}): {one['why']}")
     for identifier in found.missing[:20]:
@@ -325,3 +340,5 @@ def show_quarantine(reasons: dict[str, int], rows: list[dict[str, Any]]) -> None
         console.out(f"  {count:>8}  {code}")
     for one in rows:
         console.out(f"{one['layer']} {one['key']}: {one['code']}: {one['detail']}\n    try: {one['try']}")
+        if one["olderVersion"]:
+            console.out(f"    an older version of it stays in the target: {one['olderVersion']}")

@@ -7,6 +7,7 @@ import typer
 
 from dtc_cli import console
 from dtc_cli.commands.options import Json
+from dtc_cli.errors import as_word
 from dtc_cli.exit_codes import ExitCode
 
 HELP = """Write a little valid data into a target, for rules that nothing in its own data exercises.
@@ -49,7 +50,7 @@ def seed(
             console.out(f"wrote    {what}")
         for what in done.refused:
             console.out(f"refused  {what}")
-        console.out(f"take back  dtc clean {target} --run {done.folder}")
+        console.out(f"take back  dtc clean {as_word(target)} --run {as_word(done.folder)}")
     if done.refused:
         raise typer.Exit(int(ExitCode.NOT_CONFORMANT))
 

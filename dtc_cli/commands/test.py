@@ -15,7 +15,7 @@ from dtc_cli.commands.options import level as level_named
 from dtc_cli.core.levels import UNDECIDED
 from dtc_cli.core.model import Outcome
 from dtc_cli.core.selection import GRAMMAR
-from dtc_cli.errors import DtcError
+from dtc_cli.errors import DtcError, as_word
 from dtc_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ def run_part(
             "usage",
             "a run is resumed with its target file, to its end, and keeps its selection, level and seed",
             where="dtc test --resume",
-            hint=f"dtc test target.yaml --resume {resume}",
+            hint=f"dtc test target.yaml --resume {as_word(resume)}",
         )
     if (target is None) != reference:
         raise DtcError(

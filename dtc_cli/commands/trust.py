@@ -10,7 +10,7 @@ import typer
 from dtc_cli import console
 from dtc_cli.commands import signers
 from dtc_cli.commands.options import Json, done
-from dtc_cli.errors import DtcError
+from dtc_cli.errors import DtcError, as_word
 from dtc_cli.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def init(
 
     made = policy.empty(max_age_days=max_age_days, expires=_text(expires))
     version = policy.write(file, made, new=True).version
-    text = f"wrote {file}; dtc trust add {file} KEY --role vendor --org NAME puts a key into it"
+    text = f"wrote {file}; dtc trust add {as_word(file)} KEY --role vendor --org NAME puts a key into it"
     done(text, json=json, policy=str(file), version=version)
 
 

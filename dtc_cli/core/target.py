@@ -14,7 +14,7 @@ import msgspec
 import yaml
 
 from dtc_cli.core.schema_check import SchemaCheck
-from dtc_cli.errors import DtcError
+from dtc_cli.errors import DtcError, as_word
 from dtc_cli.paths import SPEC
 
 if TYPE_CHECKING:
@@ -149,7 +149,8 @@ def load(path: Path) -> Target:
             "target-file",
             f"there is no target file {path}",
             where=str(path),
-            hint=f"dtc init {path.name}   writes one with comments; dtc certify --reference needs none",
+            hint=f"dtc init {as_word(path.name)}   writes one with comments; "
+            "dtc certify --reference needs none",
         ) from problem
     except (OSError, UnicodeDecodeError) as problem:
         raise DtcError(
@@ -178,7 +179,7 @@ def parse(text: str, *, source: str, folder: Path) -> Target:
             "target-file",
             "the target file is empty",
             where=source,
-            hint=f"dtc init {source} --force   writes one with comments",
+            hint=f"dtc init {as_word(source)} --force   writes one with comments",
         )
     problems = sorted(_validator().iter_errors(data), key=lambda error: [str(p) for p in error.absolute_path])
     if problems:

@@ -12,7 +12,7 @@ from dtc_cli.clients.answer import TargetMisbehaves, TargetUnreachable
 from dtc_cli.clients.rest import quote
 from dtc_cli.core import runfolder
 from dtc_cli.core.target import Target
-from dtc_cli.errors import DtcError
+from dtc_cli.errors import DtcError, as_word
 from dtc_cli.exit_codes import ExitCode
 from dtc_cli.harness.journal import Journal
 from dtc_cli.harness.own_records import RUN_TAG
@@ -122,7 +122,7 @@ def _items(twin: Twin, collection: str, query: Mapping[str, str]) -> Iterator[di
                 f"the target cannot be reached: {problem}",
                 where=twin.target.where("rest.base_url"),
                 why="what the run left there can be taken back later",
-                hint=f"dtc doctor {twin.target.source}; then dtc clean again",
+                hint=f"dtc doctor {as_word(twin.target.source)}; then dtc clean again",
                 exit_code=ExitCode.CANNOT_DECIDE,
             ) from problem
         body = answer.json() if answer.ok and answer.is_json else None

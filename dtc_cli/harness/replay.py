@@ -17,7 +17,7 @@ from dtc_cli.core.chain import SpanDigest, genesis, link
 from dtc_cli.core.levels import UNDECIDED
 from dtc_cli.core.model import MatrixLine, Outcome
 from dtc_cli.core.runfolder import EVENTS, MATRIX, REQUIREMENTS, RUN, VECTORS, RunFolder
-from dtc_cli.errors import DtcError
+from dtc_cli.errors import DtcError, as_word
 from dtc_cli.exit_codes import ExitCode
 from dtc_cli.harness import identity
 from dtc_cli.harness.replayed import CHANGED, PART, judged
@@ -182,7 +182,7 @@ def line_of(recorded: RunFolder, vector: str) -> MatrixLine:
         "not-in-the-run",
         f"the run judged no vector {vector}",
         where=str(recorded.path),
-        hint=f"dtc report {recorded.path} --to csv   lists its vectors",
+        hint=f"dtc report {as_word(recorded.path)} --to csv   lists its vectors",
     )
 
 

@@ -13,7 +13,7 @@ from dtc_cli.core.catalogue import load as catalogue
 from dtc_cli.core.model import Level
 from dtc_cli.core.runfolder import END, EVENTS, MATRIX, RunFolder
 from dtc_cli.core.target import Target
-from dtc_cli.errors import DtcError
+from dtc_cli.errors import DtcError, as_word
 from dtc_cli.exit_codes import ExitCode
 from dtc_cli.harness import identity, replay
 from dtc_cli.harness.doctor import Diagnosis
@@ -31,7 +31,7 @@ def read(folder: Path) -> RunFolder:
     replay.check(recorded)
     run = recorded.run
     if run["status"] == "complete":
-        raise _refused(folder, "the run is complete", f"dtc report {folder}")
+        raise _refused(folder, "the run is complete", f"dtc report {as_word(folder)}")
     if run["suite"]["digest"] != identity.suite_digest():
         raise _refused(
             folder, "other suites would judge the rest", "use the dtc that began it, or begin anew"

@@ -25,7 +25,7 @@ from dtc_cli.core.plan import Plan
 from dtc_cli.core.runfolder import END, MATRIX, REQUIREMENTS, RUN, VECTORS, RunFolder
 from dtc_cli.core.target import Target
 from dtc_cli.core.target import load as load_target
-from dtc_cli.errors import DtcError
+from dtc_cli.errors import DtcError, as_word
 from dtc_cli.exit_codes import ExitCode
 from dtc_cli.harness import identity
 from dtc_cli.harness.clock import rfc3339
@@ -148,7 +148,7 @@ class Run:
     def resumed_by(self) -> str:
         """The command that takes the run up when it was interrupted."""
         command = "test" if self._document["selection"]["expression"] else "certify"
-        return f"dtc {command} {self.target.source} --resume {self.folder}"
+        return f"dtc {command} {as_word(self.target.source)} --resume {as_word(self.folder)}"
 
     def judged_elsewhere(self, *, complete: bool) -> None:
         """Close the folder into which another process has judged this run (`harness.forked`)."""

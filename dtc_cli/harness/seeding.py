@@ -12,7 +12,7 @@ from dtc_cli.clients.answer import TargetMisbehaves, TargetUnreachable
 from dtc_cli.clients.rest import quote
 from dtc_cli.core.model import Level
 from dtc_cli.core.target import Target
-from dtc_cli.errors import DtcError
+from dtc_cli.errors import DtcError, as_word
 from dtc_cli.exit_codes import ExitCode
 from dtc_cli.harness.clock import rfc3339
 from dtc_cli.harness.journal import Journal
@@ -90,7 +90,8 @@ def seed(target: Target, out: Path) -> Seeded:
             f"the target cannot be reached: {problem}",
             where=target.where("rest.base_url"),
             why=f"{len(written)} things had been written",
-            hint=f"dtc doctor {target.source}; then dtc clean {target.source} --run {run.folder}",
+            hint=f"dtc doctor {as_word(target.source)}; "
+            f"then dtc clean {as_word(target.source)} --run {as_word(run.folder)}",
             exit_code=ExitCode.CANNOT_DECIDE,
         ) from problem
     finally:

@@ -1,5 +1,6 @@
 """The steps of `dtc migrate` as functions: each opens the migration, does its work and leaves it in order."""
 
+import shlex
 import tempfile
 import time
 from collections.abc import Iterator
@@ -10,7 +11,6 @@ from typing import Any
 
 import msgspec
 
-from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
 from dtc_cli.migrate import gates
 from dtc_cli.migrate import rollback as rollbacks
@@ -20,6 +20,7 @@ from dtc_cli.migrate.journal import Journal, Written
 from dtc_cli.migrate.plan import Plan, load
 from dtc_cli.migrate.trouble import plan_error
 from dtc_cli.migrate.twin import Twin
+from dtc_cli.migrate.unfinished import ROLLBACK, leave_some, noted
 from dtc_cli.migrate.wire import TargetDown
 
 
@@ -85,13 +86,11 @@ def run(
             hint="--target target.yaml, or --to out.ndjson",
         )
     place = str(target.resolve()) if target is not None else f"{sessions.FILE}{Path(str(to)).resolve()}"
+    if target is not None:
+        sessions.writable(target)
     book = Journal(journal or sessions.journal_of(plan_file), create=True)
     try:
         open_ = sessions.Session(book, plan, place, patience_s)
-        if target is not None:
-            from dtc_cli.core.target import load as load_target
-
-            load_target(target)
         runs.begin(book, plan, place)
         return Done(_carried(open_, phase, progress), open_)
     finally:
@@ -102,9 +101,9 @@ def resume(
     place: Path, *, phase: str | None = None, patience_s: float = 60.0, progress: runs.Progress | None = None
 ) -> Done:
     """Go on with a migration that was stopped, killed, or lost its target."""
-    with sessions.opened(place, patience_s=patience_s) as open_:
-        runs.begin(open_.journal, open_.plan, open_.target)
+    with sessions.opened(place, patience_s=patience_s, writing=True) as open_:
         wanted = phase or str(open_.journal.fact("phase") or "full")
+        runs.begin(open_.journal, open_.plan, open_.target)
         _check_phase(wanted)
         return Done(_carried(open_, wanted, progress), open_)
 
@@ -116,17 +115,19 @@ def sync(
 
     `trusting` deletes also where the source does not say how many records it has.
     """
-    with sessions.opened(place, patience_s=patience_s) as open_:
+    with sessions.opened(place, patience_s=patience_s, writing=True) as open_:
         runs.begin(open_.journal, open_.plan, open_.target, changed_plan=True)
         if open_.to_file is not None:
             raise plan_error(
                 "a file cannot be kept in step", where=open_.target, hint="run the plan to a new file"
             )
         epoch = int(open_.journal.fact("epoch"))
-        unfinished = epoch > 1 and not all(one["done"] for one in open_.journal.layers(epoch))
+        unfinished = epoch > 1 and not _complete(open_.plan, open_.journal, epoch)
         if not unfinished and not _complete(open_.plan, open_.journal, epoch):
             raise plan_error(
-                "the migration is not complete yet", where=str(place), hint="dtc migrate resume " + str(place)
+                "the migration is not complete yet",
+                where=str(place),
+                hint="dtc migrate resume " + shlex.quote(str(place)),
             )
         done = _carried(
             open_, "full", progress, sync=not unfinished, finish_sync=unfinished, trusting=trusting
@@ -136,9 +137,9 @@ def sync(
 
 def retry(place: Path, *, code: str | None = None, patience_s: float = 60.0) -> Done:
     """Take quarantined records again, after source or plan were corrected."""
-    with sessions.opened(place, patience_s=patience_s) as open_:
+    with sessions.opened(place, patience_s=patience_s, writing=True) as open_:
         runs.begin(open_.journal, open_.plan, open_.target, changed_plan=True)
-        with _sink(open_) as sink:
+        with noted(open_.journal, "retry"), _sink(open_) as sink:
             return Done(runs.retry(open_.plan, open_.journal, sink, code=code), open_)
 
 
@@ -146,12 +147,19 @@ def rollback(
     place: Path, *, force: bool = False, patience_s: float = 60.0, progress: rollbacks.Progress | None = None
 ) -> rollbacks.Rollback:
     """Take a migration back."""
-    with sessions.opened(place, patience_s=patience_s) as open_:
+    with sessions.opened(place, patience_s=patience_s, writing=True) as open_:
         twin = open_.twin()
         try:
-            done = rollbacks.roll_back(open_.journal, twin, force=force, progress=progress)
+            with noted(open_.journal, ROLLBACK):
+                done = rollbacks.roll_back(open_.journal, twin, force=force, progress=progress)
         finally:
             twin.close()
+        if done.whole:
+            open_.journal.set_fact("takenBack", _now())
+        else:
+            leave_some(open_.journal, len(done.edited) + len(done.failed))
+        if done.city_removed:
+            open_.journal.set_fact("cityMade", None)
         open_.journal.note(
             _now(),
             "rollback",
@@ -205,7 +213,8 @@ def _carried(
     journal, plan = open_.journal, open_.plan
     _check_gate(plan, journal, phase)
     journal.set_fact("phase", phase)
-    with _sink(open_) as sink:
+    what = "sync" if sync or finish_sync else f"run {phase}"
+    with noted(journal, what), _sink(open_) as sink:
         if isinstance(sink, Twin) and not finish_sync:
             made = sink.prepare(create=plan.create_city, bounds=_bounds(open_), name=plan.name)
             if made:
@@ -224,15 +233,6 @@ def _carried(
         except TargetDown as problem:
             _note_down(journal)
             raise problem
-        except KeyboardInterrupt as stop:
-            done = sum(journal.counts(int(journal.fact("epoch"))).values())
-            raise DtcError(
-                "interrupted",
-                f"interrupted; {done:,} records are in the journal",
-                where=str(journal.folder),
-                hint=f"dtc migrate resume {journal.folder}   goes on; dtc migrate rollback takes it back",
-                exit_code=ExitCode.INTERRUPTED,
-            ) from stop
         since = journal.fact("downSince")
         if since is not None:
             journal.set_fact("downSeconds", _age(since))
@@ -305,7 +305,7 @@ def _check_gate(plan: Plan, journal: Journal, phase: str) -> None:
         raise plan_error(
             f"the phase {phase} needs the phase {needs} to have passed its gates",
             where=plan.file,
-            hint=f"dtc migrate run {plan.file} --phase {needs}",
+            hint=f"dtc migrate run {shlex.quote(plan.file)} --phase {needs}",
         )
 
 

@@ -77,7 +77,7 @@ class Journal:
                 f"there is no migration in {folder}",
                 where=str(folder),
                 why="journal.sqlite is missing",
-                hint="dtc migrate run PLAN --journal FOLDER   begins one",
+                hint="nothing was written for it; dtc migrate run PLAN --journal FOLDER   begins one",
             )
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -135,14 +135,24 @@ class Journal:
             db.execute("INSERT OR REPLACE INTO fact VALUES (?, ?)", (name, orjson.dumps(value).decode()))
 
     def is_blank(self) -> bool:
-        """Whether nothing was read or written yet, and no city made."""
+        """Whether nothing was read or written yet."""
         rows = self._db.execute("SELECT EXISTS (SELECT 1 FROM record), EXISTS (SELECT 1 FROM object)")
-        return rows.fetchone() == (0, 0) and not self.fact("cityMade") and self.fact("epoch") in (None, 1)
+        return bool(rows.fetchone() == (0, 0))
 
-    def forget_layers(self) -> None:
-        """Forget what was noted about layers of which no record was kept."""
+    def holds_nothing(self) -> bool:
+        """Whether nothing of this migration stands in the target, nor may: all that was sent was answered."""
+        rows = self._db.execute(
+            "SELECT EXISTS (SELECT 1 FROM object WHERE state != 'gone'), "
+            "EXISTS (SELECT 1 FROM record WHERE state = 'sent')"
+        )
+        return bool(rows.fetchone() == (0, 0))
+
+    def forget(self) -> None:
+        """Forget all but the migration's id, its history, and that it made the city."""
         with self.transaction() as db:
-            db.execute("DELETE FROM layer")
+            for table in ("layer", "record", "object", "prior"):
+                db.execute(f"DELETE FROM {table}")  # noqa: S608 - names of our own
+            db.execute("DELETE FROM fact WHERE name NOT IN ('migration', 'cityMade')")
 
     def note(self, at: str, what: str, detail: Mapping[str, Any]) -> None:
         """Add to the history of the migration."""
@@ -161,6 +171,14 @@ class Journal:
         with self.transaction() as db:
             db.execute(
                 "INSERT OR IGNORE INTO layer (source, layer, epoch) VALUES (?, ?, ?)", (source, layer, epoch)
+            )
+
+    def note_count(self, epoch: int, source: str, layer: str, count: int) -> None:
+        """Note how many records the source says a layer has, for who asks before it is read."""
+        with self.transaction() as db:
+            db.execute(
+                "UPDATE layer SET count = ? WHERE source = ? AND layer = ? AND epoch = ?",
+                (count, source, layer, epoch),
             )
 
     def end_layer(
@@ -383,6 +401,24 @@ class Journal:
                     )
                 )  # fmt: skip
             last = rows[-1][0]
+
+    def outdated(self, epoch: int) -> list[dict[str, Any]]:
+        """Objects that stand in the target though the source, as last read, does not give them so.
+
+        Either their record is in quarantine now (`quarantined`), or the source has it no longer. Layers that
+        were not read to their end say nothing; readings stay, as tables of them are windows that move on.
+        """
+        done = {f"{one['source']}/{one['layer']}" for one in self.layers(epoch) if one["done"]}
+        rows = self._db.execute(
+            "SELECT id, layer, key FROM object WHERE state != 'gone' AND epoch < ? ORDER BY id", (epoch,)
+        )
+        found = [
+            {"id": identifier, "layer": layer, "key": key}
+            for identifier, layer, key in rows
+            if layer in done and sensing.family(identifier) != "readings"
+        ]
+        held = {name: self.keys_in(epoch, name, "quarantined") for name in {one["layer"] for one in found}}
+        return [{**one, "quarantined": one["key"] in held[one["layer"]]} for one in found]
 
     def repaired(self) -> set[str]:
         """Ids of objects whose geometry was mended."""

@@ -38,13 +38,16 @@ REMEDIES = {
 
 
 def listing(journal: Journal, *, code: str | None = None, limit: int | None = None) -> list[dict[str, Any]]:
-    """Quarantined records with reason and remedy."""
+    """Quarantined records: reason, remedy, the id of an older version that stands in the target."""
     found = []
+    outdated = journal.outdated(int(journal.fact("epoch")))
+    older = {(one["layer"], one["key"]): one["id"] for one in outdated if one["quarantined"]}
     for row in _rows(journal, code):
         found.append(
             {
                 "layer": row.layer, "n": row.n, "key": row.key, "type": row.type, "code": row.code,
                 "detail": row.detail, "try": REMEDIES.get(row.code, "see what the target says"),
+                "olderVersion": older.get((row.layer, row.key)),
             }
         )  # fmt: skip
         if limit is not None and len(found) >= limit:

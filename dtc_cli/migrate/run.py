@@ -1,6 +1,7 @@
 """Carrying out a plan: read, journal, write, settle; killed at any moment it goes on where it was."""
 
 import hashlib
+import shlex
 import time
 import uuid
 from collections import Counter
@@ -18,6 +19,7 @@ from dtc_cli.migrate.reader import LayerReader, joined_bounds
 from dtc_cli.migrate.sinks import Item, Sink
 from dtc_cli.migrate.transform import Record
 from dtc_cli.migrate.trouble import plan_error
+from dtc_cli.migrate.unfinished import refuse_within_rollback
 
 DONE = ("loaded", "repaired", "unchanged")
 
@@ -63,10 +65,17 @@ def begin(journal: Journal, plan: Plan, target: str, *, changed_plan: bool = Fal
     """
     digest = hashlib.sha256(Path(plan.file).read_bytes()).hexdigest()
     known = journal.fact("migration")
-    # A run that ended before its first record (a mistyped target, a plan that had to be mended) binds nobody.
-    if known is None or journal.is_blank():
+    changed = journal.fact("planDigest") != digest
+    if changed_plan and journal.fact("takenBack"):
+        raise plan_error(
+            "this migration was taken back",
+            where=str(journal.folder),
+            hint=f"dtc migrate run {shlex.quote(plan.file)}   begins it anew",
+        )
+    refuse_within_rollback(journal)
+    if known is None or _starts_anew(journal, target, changed=changed and not changed_plan):
         identifier = str(known or uuid.uuid4())
-        journal.forget_layers()
+        journal.forget()
         for name, value in (
             ("plan", str(Path(plan.file).resolve())),
             ("planDigest", digest),
@@ -79,12 +88,14 @@ def begin(journal: Journal, plan: Plan, target: str, *, changed_plan: bool = Fal
         return identifier
     if changed_plan:
         journal.set_fact("planDigest", digest)
-    elif journal.fact("planDigest") != digest:
+    elif changed:
+        back = f"dtc migrate rollback {shlex.quote(str(journal.folder))}, and run again"
         raise plan_error(
             "the plan was changed since this migration began",
             where=plan.file,
             why="records before and after the change would not agree",
-            hint="take the change back; or dtc migrate rollback, and run with a new --journal",
+            hint="take the change back; or "
+            + ("run with another --journal and --to" if target.startswith("file:") else back),
         )
     if journal.fact("target") != target:
         raise plan_error(
@@ -94,6 +105,19 @@ def begin(journal: Journal, plan: Plan, target: str, *, changed_plan: bool = Fal
             hint="give that target, or a new --journal",
         )
     return str(known)
+
+
+def _starts_anew(journal: Journal, target: str, *, changed: bool) -> bool:
+    """Whether a journal binds nobody any more, and the next run begins anew.
+
+    So it is before the first record (a mistyped target, a plan that had to be mended), after a rollback that
+    took all back, and with a corrected plan as long as nothing stands in the target.
+    """
+    if journal.fact("cityMade") and journal.fact("target") != target:
+        return False  # the city that was made is known to this journal only
+    if journal.is_blank() or journal.fact("takenBack"):
+        return True
+    return changed and journal.holds_nothing()
 
 
 def carry_out(
@@ -212,8 +236,12 @@ class _Run:
             Path(self._plan.file), source, layer, migration=self._migration, started=self._since,
             frame=self._sink.page, stop=None if left is None else start + left,
         )  # fmt: skip
+        counted = None
         for frame in reader.frames(start):
             self._expected = reader.facts.count
+            if self._expected is not None and counted is None:
+                counted = self._expected
+                journal.note_count(self.epoch, source, layer, counted)
             items, page = list(frame.items()), self._sink.page
             for first in range(0, len(items), page):
                 self._page(name, items[first : first + page])
@@ -386,20 +414,27 @@ def summarise(plan: Plan, journal: Journal, *, phase: str, seconds: float = 0.0,
     epoch = int(journal.fact("epoch"))
     states = journal.counts(epoch)
     by_layer = journal.counts_by_layer(epoch)
+    outdated = journal.outdated(epoch)
     layers, problems, accounted = [], [], True
     for one in journal.layers(epoch):
         name = f"{one['source']}/{one['layer']}"
         found = by_layer.get(name, {})
         total = sum(count for state, count in found.items() if state not in ("deleted",))
-        good = (
-            total == one["read"]
-            and not found.get(SENT)
-            and (not one["done"] or one["count"] in (None, total))
-        )
+        # How much was read is noted at the end; of a layer that was left in its midst the records tell.
+        reached = one["read"] if one["done"] else max(one["read"], total)
+        good = total == reached and not found.get(SENT) and (not one["done"] or one["count"] in (None, total))
         if not good:
             accounted = False
             problems.append(
-                f"{name}: {total} records are accounted for, {one['read']} read, source says {one['count']}"
+                f"{name}: {found[SENT]} records were sent and are without an answer; they are sent again"
+                if found.get(SENT) and total == reached
+                else f"{name}: {total} records are accounted for, {reached} read, source says {one['count']}"
+            )
+        older = sum(1 for item in outdated if item["layer"] == name and item["quarantined"])
+        if older:
+            problems.append(
+                f"{name}: older versions of {older} quarantined records stay in the target; "
+                "dtc migrate quarantine list names them"
             )
         facts = one["facts"]
         kept = journal.fact(f"kept:{name}")
@@ -414,7 +449,7 @@ def summarise(plan: Plan, journal: Journal, *, phase: str, seconds: float = 0.0,
             {
                 "layer": name,
                 "sourceCount": one["count"],
-                "read": one["read"],
+                "read": reached,
                 "done": one["done"],
                 "states": found,
                 "crs": facts.get("crs"),
@@ -427,7 +462,7 @@ def summarise(plan: Plan, journal: Journal, *, phase: str, seconds: float = 0.0,
     planned = [f"{s.name}/{la.name}" for s in plan.sources for la in s.layers if not la.skip]
     complete = len(layers) == len(planned) and all(one["done"] for one in layers)
     problems += [f"{name}: skipped, as the plan says" for name in skipped]
-    read = sum(one["read"] for one in layers)
+    read = sum(int(one["read"]) for one in layers)
     counts = [one["sourceCount"] for one in layers]
     fresh = max(0, read - before)
     return Summary(

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import msgspec
 
+from dtc_cli.core.target import Target
 from dtc_cli.core.target import load as load_target
+from dtc_cli.errors import DtcError
 from dtc_cli.migrate.journal import Journal
 from dtc_cli.migrate.plan import Plan
 from dtc_cli.migrate.plan import load as load_plan
@@ -82,23 +84,50 @@ class Session(msgspec.Struct):
             twin.close()
 
 
+def writable(file: Path) -> Target:
+    """A target file whose owner agrees to writing.
+
+    Raises:
+        DtcError: `hazard` when the file does not allow writing.
+    """
+    target = load_target(file)
+    if "write" not in target.hazards:
+        raise DtcError(
+            "hazard",
+            "nothing may be written: the target file does not allow the hazard write",
+            where=target.where("hazards"),
+            why="a migration creates, changes and deletes what stands in the target",
+            hint="add write to hazards: if the data may be written there",
+        )
+    return target
+
+
 def journal_of(place: Path) -> Path:
     """The journal folder for a plan file, or the folder itself."""
     return place if place.is_dir() else place.with_name(place.stem + ".migration")
 
 
 @contextmanager
-def opened(place: Path, *, patience_s: float = 60.0) -> Iterator[Session]:
+def opened(place: Path, *, patience_s: float = 60.0, writing: bool = False) -> Iterator[Session]:
     """A migration that was begun, by its journal folder or its plan.
 
+    Args:
+        place: the folder of the journal, or the plan beside which it lies.
+        patience_s: seconds to wait for a target that does not answer.
+        writing: whether the target is about to be changed.
+
     Raises:
-        DtcError: `migration-plan` when there is none, or its plan is gone.
+        DtcError: `migration-plan` when there is none, or its plan is gone; `hazard` when its target may not
+            be written to.
     """
     journal = Journal(journal_of(place))
     try:
         stated = journal.fact("plan")
         if stated is None:
             raise plan_error("the migration was never begun", where=str(place), hint="dtc migrate run PLAN")
-        yield Session(journal, load_plan(Path(stated)), str(journal.fact("target")), patience_s)
+        target = str(journal.fact("target"))
+        if writing and not target.startswith(FILE):
+            writable(Path(target))
+        yield Session(journal, load_plan(Path(stated)), target, patience_s)
     finally:
         journal.close()

@@ -76,6 +76,9 @@ class Verification(msgspec.Struct, kw_only=True):
     differs: list[dict[str, Any]]
     differs_count: int
     twice: int
+    outdated: list[dict[str, Any]]
+    """Objects that stand, though the source as last read does not give them so: `diff` calls them extra."""
+    outdated_count: int
     by_type: dict[str, dict[str, int]]
     sampled: int
     beyond_tolerance: int
@@ -83,7 +86,7 @@ class Verification(msgspec.Struct, kw_only=True):
     integrity: float | None
     integrity_bound: float | None
     whole: bool
-    """Counts agree, all contents agree, no sampled geometry is off."""
+    """Counts and contents agree, nothing outdated stands, no sampled geometry is off."""
 
 
 def verify(plan: Plan, journal: Journal, view: View, *, seed: int = 1, geometry: bool = True) -> Verification:
@@ -134,6 +137,7 @@ def verify(plan: Plan, journal: Journal, view: View, *, seed: int = 1, geometry:
     for one in off[:LISTED]:
         differs.append(one)
     good = checked - len(off)
+    outdated = [one for one in journal.outdated(int(journal.fact("epoch"))) if one["id"] in seen_ids]
     return Verification(
         expected=expected,
         found=seen,
@@ -142,6 +146,8 @@ def verify(plan: Plan, journal: Journal, view: View, *, seed: int = 1, geometry:
         differs=differs,
         differs_count=differing,
         twice=twice,
+        outdated=outdated[:LISTED],
+        outdated_count=len(outdated),
         by_type={
             kind: {"expected": wanted[kind], "found": found_types[kind]}
             for kind in sorted(wanted | found_types)
@@ -151,7 +157,7 @@ def verify(plan: Plan, journal: Journal, view: View, *, seed: int = 1, geometry:
         worst_m=round(worst, 4),
         integrity=good / checked if checked else None,
         integrity_bound=lower_bound(good, checked),
-        whole=not missing and not differing and not twice and not off and seen == expected,
+        whole=seen == expected and not (missing or differing or twice or off or outdated),
     )
 
 

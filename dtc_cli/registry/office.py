@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from dtc_cli.core.canonical import sha256_hex
 from dtc_cli.core.chain import nonce_bytes
 from dtc_cli.core.model import Level
-from dtc_cli.errors import DtcError
+from dtc_cli.errors import DtcError, as_word
 from dtc_cli.exit_codes import ExitCode
 from dtc_cli.registry import badge, credential, entry, jws, log
 from dtc_cli.registry.entry import Certificate, Entry, Kind, Register
@@ -240,7 +240,7 @@ def _authentic(package: Path, policy: Path) -> tuple[VerifyResult, Evidence]:
             f"the package {package.name} is not authentic by the policy",
             where=str(package),
             why="" if first is None else f"{first.name}: {first.reason}",
-            hint=f"dtc verify {package} --trust {policy}",
+            hint=f"dtc verify {as_word(package)} --trust {as_word(policy)}",
             exit_code=result.exit_code or ExitCode.UNTRUSTED,
         )
     try:
@@ -259,7 +259,7 @@ def _conformant(package: Path, policy: Path, level: Level) -> tuple[VerifyResult
             f"the package {package.name} does not bear out {level}",
             where=str(package),
             why=f"{first.name}: {first.reason}",
-            hint=f"dtc verify {package} --trust {policy} --level {level}",
+            hint=f"dtc verify {as_word(package)} --trust {as_word(policy)} --level {level}",
             exit_code=result.exit_code,
         )
     return result, _authentic(package, policy)[1]
@@ -329,7 +329,7 @@ def _certificate(now: Register, identifier: str, folder: Path) -> Certificate:
 def _no_certificate(folder: Path, identifier: str, why: str) -> DtcError:
     return DtcError(
         "no-certificate", f"certificate {identifier} cannot be used for this", where=str(folder), why=why,
-        hint=f"dtc certificate show {folder} lists the certificates", exit_code=ExitCode.STALE,
+        hint=f"dtc certificate show {as_word(folder)} lists the certificates", exit_code=ExitCode.STALE,
     )  # fmt: skip
 
 

@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 
 from dtc_cli.core.canonical import canonical_json
-from dtc_cli.errors import DtcError
+from dtc_cli.errors import DtcError, as_word
 from dtc_cli.exit_codes import ExitCode
 from dtc_cli.signing import archive, layout, seal, statement, strict_json
 from dtc_cli.signing.evidence import Hex, typed
@@ -130,7 +130,7 @@ def refused(package: Path, problem: Refusal) -> DtcError:
         f"the package {package.name} cannot be used",
         where=str(package),
         why=problem.reason,
-        hint=f"dtc verify {package} tells more about it",
+        hint=f"dtc verify {as_word(package)} tells more about it",
         exit_code=problem.code,
     )
 

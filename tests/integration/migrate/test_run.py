@@ -287,8 +287,14 @@ def test_bad_quality_is_taken_back(tmp_path: Path, dtc: Run, target: Path) -> No
         tmp_path / "p.csv", layer=layer, gates={"data_quality": "rollback"}, city={"id": "KR-BAD-2025"}
     )
     code, summary = dtc("run", plan, "--target", target)
+    assert (code, summary["rolledBack"]) == (1, None)  # nobody agreed to it
+    assert "dtc migrate rollback" in summary["notTakenBack"]["next"]
+    code, summary = dtc("resume", plan, "--yes")
     assert code == 1
     assert summary["rolledBack"]["deleted"] == 2
+    # After it a corrected plan begins anew, in the same journal.
+    code, summary = dtc("run", made.plan(tmp_path / "p.csv", layer=layer), "--to", tmp_path / "o.ndjson")
+    assert (code, summary["read"]) == (6, 3)
 
 
 def test_a_phase_needs_the_one_before(tmp_path: Path, dtc: Run) -> None:
