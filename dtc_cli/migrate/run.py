@@ -73,7 +73,7 @@ def begin(journal: Journal, plan: Plan, target: str, *, changed_plan: bool = Fal
             hint=f"dtc migrate run {shlex.quote(plan.file)}   begins it anew",
         )
     refuse_within_rollback(journal)
-    if known is None or _starts_anew(journal, target, changed=changed and not changed_plan):
+    if known is None or (not changed_plan and _starts_anew(journal, target, changed=changed)):
         identifier = str(known or uuid.uuid4())
         journal.forget()
         for name, value in (

@@ -147,6 +147,9 @@ def test_sync_writes_only_what_changed(tmp_path: Path, dtc: Run, target: Path) -
     assert differing["differs"][0]["members"] == {"properties.name": ["건물 1", "edited"]}
     code, taken = dtc("rollback", plan)
     assert (code, taken["edited"]) == (6, [edited])
+    code, told = dtc("status", plan)
+    assert (code, told["next"].endswith(" --force")) == (6, True)
+    assert "1 objects are left" in dtc("resume", plan)[1]["error"]["why"]
     code, taken = dtc("rollback", plan, "--force")
     assert (code, taken["deleted"]) == (0, 1)
 

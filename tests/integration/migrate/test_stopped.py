@@ -76,6 +76,9 @@ def test_a_stopped_run_is_no_finished_one(
     assert "run full not ended" in said
     assert "gave no records" not in said
     assert "not judged yet" in said
+    # A retry of the quarantine does not end the run that was stopped.
+    dtc("quarantine", "retry", plan)
+    assert dtc("status", plan)[1]["unfinished"]["what"] == "run full"
     assert dtc("resume", plan)[0] == 0
     assert dtc("status", plan)[0] == 0
 
@@ -199,3 +202,24 @@ def test_a_journal_of_old_is_read(tmp_path: Path, dtc: Run) -> None:
         db.execute("DELETE FROM fact WHERE name IN ('unfinished', 'takenBack')")
     db.close()
     assert dtc("status", plan)[0] == 0
+
+
+def test_who_is_asked_decides(
+    tmp_path: Path,
+    dtc: Run,
+    target: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    source = points(tmp_path, "1,a,127,37", "2,b,,")
+    gates = {"data_quality": "rollback"}
+    plan = made.plan(source, layer=LAYER, gates=gates, city={"id": "KR-ASKED-2025"})
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True)
+    for answer, words in ((False, "it was declined: nothing was taken back"), (True, "1 deleted")):
+        monkeypatch.setattr("typer.confirm", lambda *_, said=answer, **__: said)
+        capfd.readouterr()
+        assert main(["migrate", "run", str(plan), "--target", str(target)]) == 1
+        said = capfd.readouterr().out
+        assert words in said
+        assert said.count("gate data-quality: ") == 1
+    assert dtc("rollback", plan)[1]["deleted"] == 0
