@@ -91,6 +91,7 @@ def assess(
         found = [_layer(reader, layer, source_crs, careful=careful) for layer in reader.layers()]
     finally:
         reader.close()
+    _beside(found)
     records = sum(max(layer.read, 1) for layer in found)
     order = (NOT_READY, UNKNOWN, CONDITIONS, READY)
     worst = min((layer.readiness for layer in found), key=order.index, default=NOT_READY)
@@ -106,17 +107,33 @@ def assess(
     )
 
 
+def _beside(layers: list[LayerAssessment]) -> None:
+    """An empty layer, or a table without places, is passed over beside others; alone it is in the way."""
+    nothing = not any(layer.read for layer in layers)
+    unplaced = not any(layer.geometry_types or layer.role for layer in layers)
+    hindrances = ((remarks_of.EMPTY,) if nothing else ()) + ((remarks_of.PLACELESS,) if unplaced else ())
+    for layer in layers:
+        remarks = [
+            msgspec.structs.replace(one, severity="blocker") if one.text.startswith(hindrances) else one
+            for one in layer.remarks
+        ]
+        if remarks != layer.remarks or (nothing and not layer.read):
+            layer.remarks, layer.readiness = remarks, NOT_READY
+
+
+def _lost(layer: LayerAssessment) -> int:
+    """Records that would be quarantined."""
+    return sum(times for name, times in layer.defects.items() if not name.startswith("repairable"))
+
+
 def in_short(layers: list[LayerAssessment]) -> list[str]:
     """What a manager wants to know: how much arrives, and what is in the way."""
     read = sum(layer.read for layer in layers)
-    lost = sum(
-        times
-        for layer in layers
-        for name, times in layer.defects.items()
-        if not name.startswith("repairable")
-    )
+    lost = sum(_lost(layer) for layer in layers)
     mended = sum(layer.repairable for layer in layers)
-    ready = [layer for layer in layers if layer.readiness in (READY, CONDITIONS)]
+    ready = [
+        layer for layer in layers if layer.readiness in (READY, CONDITIONS) and layer.read > _lost(layer)
+    ]
     told = [
         f"{read:,} records in {len(layers)} layers; {len(ready)} of the layers can be migrated now.",
         f"{max(read - lost, 0):,} records have a usable geometry, {mended:,} of them after a repair; "

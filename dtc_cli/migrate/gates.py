@@ -9,7 +9,8 @@ from dtc_cli.migrate.plan import Plan
 
 CONFIDENCE = 0.95
 GEOMETRY_CODES = (
-    "unparseable-geometry", "collapsed-geometry", "ambiguous-geometry", "sentinel-coordinates",
+    "unparseable-geometry", "bad-coordinate",
+    "collapsed-geometry", "ambiguous-geometry", "sentinel-coordinates",
     "empty-geometry", "outside-crs-area", "null-geometry",
 )  # fmt: skip
 

@@ -13,6 +13,8 @@ DECIMALS = 7
 HEIGHT_DECIMALS = 3
 SENTINEL = 1e15
 """Beyond this in any system is a stand-in for "no value", finite or not."""
+FAR_FROM_ZERO_DEG = 5.0
+"""No city reaches so far from the Gulf of Guinea."""
 POLYGONAL = (3, 6)
 TYPE_NAMES = (
     "Point", "LineString", "LinearRing", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon",
@@ -65,6 +67,10 @@ def mend(shapes: Any, projection: Projection, policy: Policy) -> Mended:
         problems, np.unique(owner[wild]), "sentinel-coordinates",
         "a coordinate is not finite, or so large that it stands for no value",
     )  # fmt: skip
+    _refuse(
+        problems, _at_zero(result, points, owner, projection), "sentinel-coordinates",
+        "a position is 0, 0, far from all else: it stands for no value",
+    )  # fmt: skip
     usable = present.copy()
     usable[list(problems)] = False
     _repair(result, usable, projection, policy, problems, repairs)
@@ -100,6 +106,19 @@ def shells(shapes: Any, projection: Projection, *, swap_axes: bool) -> Any:
     _project(placed, usable, projection, Policy(swap_axes=swap_axes), problems)
     placed[list(problems)] = None
     return placed
+
+
+def _at_zero(shapes: Any, points: Any, owner: Any, projection: Projection) -> Any:
+    """Which geometries stand at 0, 0: with all positions or, in degrees, with one far from the others."""
+    zero = (points == 0).all(axis=1)
+    if not zero.any():
+        return np.array([], dtype=int)
+    there = np.bincount(owner[zero], minlength=len(shapes))
+    found = (there > 0) & (there == np.bincount(owner, minlength=len(shapes)))
+    if projection.is_geographic:
+        some = np.flatnonzero((there > 0) & ~found)
+        found[some] = np.abs(shapely.bounds(shapes[some])).max(axis=1) > FAR_FROM_ZERO_DEG
+    return np.flatnonzero(found)
 
 
 def _refuse(problems: dict[int, tuple[str, str]], indices: Any, code: str, sentence: str) -> None:

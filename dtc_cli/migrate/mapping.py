@@ -11,6 +11,10 @@ from dtc_cli.migrate.table import Table, as_dicts, kinds_of, plain
 from dtc_cli.migrate.trouble import plan_error
 
 Column = Callable[[Table], list[Any]]
+POSITIVE = frozenset({"height", "area", "width", "lanes", "maxSpeed", "floors.above"})
+"""Members below 0 of which there is nothing in the world; `min` of a rule decides otherwise."""
+SMALL = (POSITIVE - {"area"}) | {"floors.below"}
+"""Members for which 9999 is a stand-in as good as -9999."""
 MOST_REMEMBERED = 20_000
 """Values of one rule whose outcome is kept: codes, floors and days repeat, names do not."""
 
@@ -77,7 +81,7 @@ class Mapper:
                 raise plan_error(str(problem), where=at, hint="an IANA name, or +09:00") from problem
         get = self._base(rule, at)
         simple = not (rule.nulls or rule.table or rule.unit or rule.kind or rule.split or rule.pattern)
-        if simple and rule.least is None and rule.most is None:
+        if simple and rule.least is None and rule.most is None and member not in POSITIVE | SMALL:
             return _defaulted(get, rule.default)
         return _defaulted(_Finish(self.notices, self._tables, member, rule, get), rule.default)
 
@@ -125,8 +129,14 @@ class _Finish:
         self._noticed: dict[Any, str] = {}
         bare = not (rule.nulls or rule.table or rule.unit or rule.split or rule.pattern)
         bare = bare and rule.least is None and rule.most is None
+        self._nines = member in SMALL and rule.most is None
+        self._positive = member in POSITIVE and rule.least is None
+        self._numeric = (
+            rule.kind in ("number", "integer") or rule.unit is not None or member in POSITIVE | SMALL
+        )
         # A number that is one already is left as it is.
         fits: dict[str, set[type]] = {
+            "": {int, float} if self._numeric else set(),
             "number": {int, float},
             "integer": {int},
             "text": {str},
@@ -138,10 +148,10 @@ class _Finish:
         """The values of the member for the records of a batch."""
         column = self._get(table)
         kinds = kinds_of(column)
-        if kinds <= self._as_is:
+        if kinds <= self._as_is and not (self._numeric and self._doubtful(column)):
             return column
         if len(kinds) > 1 or kinds & {list, dict}:
-            return [self._counted(given) for given in column]
+            return [self._counted(table, index, given) for index, given in enumerate(column)]
         known = self._known
         new = set(column).difference(known)
         if len(known) + len(new) > MOST_REMEMBERED:
@@ -153,14 +163,41 @@ class _Finish:
             if notice:
                 self._noticed[given] = notice
         if self._noticed:
-            self._notices.update(self._noticed[given] for given in column if given in self._noticed)
+            for index, given in enumerate(column):
+                if given in self._noticed:
+                    self._note(table, index, known[given], self._noticed[given])
         return list(map(known.__getitem__, column))
 
-    def _counted(self, given: Any) -> Any:
+    def _counted(self, table: Table, index: int, given: Any) -> Any:
         value, notice = self._one(given)
         if notice:
-            self._notices[notice] += 1
+            self._note(table, index, value, notice)
         return value
+
+    def _note(self, table: Table, index: int, value: Any, notice: str) -> None:
+        self._notices[notice] += 1
+        if value is None:
+            table.lose(index, self._member, self._rule.source, notice.partition(": ")[2])
+
+    def _doubtful(self, column: list[Any]) -> bool:
+        """Whether one of these numbers may be out of place: a quick look at the least and the greatest."""
+        given = [value for value in column if value is not None]
+        if not given:
+            return False
+        low, high = (0 if self._positive else -9998), (9999 if self._nines else values.WILDEST)
+        return bool(min(given) < low or max(given) >= high)
+
+    def _strange(self, given: Any) -> str:
+        """Why a number, also one that is written as text, is none for this member; empty where it is."""
+        try:
+            amount = values.number(given)
+        except (ValueError, TypeError, OverflowError):
+            return ""
+        if amount is None:
+            return ""
+        if values.stands_in(amount, nines=self._nines):
+            return "stands for no value"
+        return "out of range" if self._positive and amount < 0 else ""
 
     def _one(self, given: Any) -> tuple[Any, str]:
         """The outcome for one value, and what there is to say about it."""
@@ -173,6 +210,8 @@ class _Finish:
                 # An unknown code is counted and kept as it is (edge case 31).
                 return code, f"unknown code {rule.source[0] if rule.source else member}={code}"
             given = self._table[code]
+        elif self._numeric and (why := self._strange(given)):
+            return None, f"{member}: {why}: {str(given)[:40]}"
         try:
             given = _typed(given, rule)
         except (ValueError, TypeError, OverflowError):

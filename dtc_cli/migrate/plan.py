@@ -16,6 +16,9 @@ MIGRATION_QUALITY_MIN = 0.95  # P4 9.1
 MIGRATION_DOWNTIME_MAX_S = 3600.0  # P4 9.1
 MIGRATION_BATCH = 100  # P4 9.2
 PHASES = {"pilot": 1000, "incremental": 50_000, "full": None}  # P4 9.1: buildings in each phase
+ON_EXISTING = "quarantine"
+"""Two sources whose files are called alike make the same ids: nothing of another migration is overwritten
+unless the plan says so."""
 BUILDING_NEEDS = ("name", "buildingType", "height")  # P4 9.2
 
 
@@ -174,7 +177,7 @@ def _plan(data: dict[str, Any], lines: Mapping[str, int], file: str, folder: Pat
         sources=sources,
         tables=tables,
         batch=data.get("batch", MIGRATION_BATCH),
-        on_existing=data.get("on_existing", "update"),
+        on_existing=data.get("on_existing", ON_EXISTING),
         thresholds=Thresholds(**(data.get("thresholds") or {})),
         gates={
             "geometry_integrity": "flag", "sensor_accuracy": "recalibrate", "data_quality": "rollback",

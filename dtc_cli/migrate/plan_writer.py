@@ -1,8 +1,10 @@
 """Writing a plan from an assessment: suggestions with their confidence, for a person to edit."""
 
+import hashlib
 import json
 import os
 import re
+import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,9 +14,11 @@ import msgspec
 from dtc_cli.migrate import suggest_sensing
 from dtc_cli.migrate.assess import Assessment, LayerAssessment
 from dtc_cli.migrate.plan import BUILDING_NEEDS
+from dtc_cli.migrate.remarks import EMPTY
 from dtc_cli.migrate.suggest import Suggestion
 from dtc_cli.migrate.trouble import source_error
 
+LONGEST_NAME = 60
 LEAST_CONFIDENCE = 0.4
 LEAST_FILLED = 0.95
 """Share of records that must have a member before a plan requires it of all; the threshold of P4 9.1."""
@@ -48,20 +52,20 @@ def write(
     options: dict[str, Any] | None = None,
 ) -> str:
     """The text of a plan. Lines that a person must decide on begin with `# DECIDE`."""
-    name = _name(assessment.source)
+    name = source_name(assessment.source)
     path = assessment.source
     if "://" not in path:
         path = os.path.relpath(Path(path).resolve(), out.resolve().parent)
     tables: dict[str, dict[str, str]] = {}
     lines = [
-        f"# Plan of a migration, suggested from {_name(assessment.source)}; edit it, then",
+        f"# Plan of a migration, suggested from {source_name(assessment.source)}; edit it, then",
         "#   dtc migrate run THIS --target target.yaml --phase pilot",
         "# Each suggestion says how sure it is (0 to 1) and why. docs/migrate.md explains every key.",
         "migration: 1",
         f"name: {_q(name)}",
         f"city: {{id: {city}, create: if-missing, bounds: from-data}}",
         "batch: 100                # P4 9.2",
-        "on_existing: update       # what to do with an object that stands there: update, skip, quarantine",
+        "on_existing: quarantine   # what another migration put there; the same source? update takes it over",
         "thresholds: {geometry_integrity: 0.99, sensor_accuracy: 0.95, data_quality: 0.95}",
         "gates: {geometry_integrity: flag, sensor_accuracy: recalibrate, data_quality: rollback}",
         "phases:",
@@ -103,7 +107,8 @@ def _layer(  # noqa: PLR0912 - one arm per line of the plan
                 f"        # {remark.severity}: {_flat(remark.text)}"
                 + (f" -> {_flat(remark.remedy)}" if remark.remedy else "")
             )
-    if layer.read == 0 and not any(one.severity == "blocker" for one in layer.remarks):
+    blockers = [one.text for one in layer.remarks if one.severity == "blocker"]
+    if layer.read == 0 and all(text.startswith(EMPTY) for text in blockers):
         return [*lines, "        skip: the layer is empty"]
     bare = layer.role is None and not layer.geometry_types and set(layer.defects) <= {"null-geometry"}
     if beside and bare:
@@ -173,9 +178,17 @@ def _key_line(layer: LayerAssessment) -> list[str]:
     return [f"        id: {{key: {_q(layer.key)}, scheme: {layer.scheme}}}   # {_flat(layer.key_why)}"]
 
 
-def _name(path: str) -> str:
-    stem = os.path.basename(path.rstrip("/")).partition("?")[0].partition(".")[0]
-    return re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:60] or "source"
+def source_name(path: str) -> str:
+    """The name of a source, of which ids are made: that of the file, in the letters of its language.
+
+    What is left out beyond ASCII, or cut, leaves a digest: files that are called differently stay apart.
+    """
+    base = os.path.basename(path.rstrip("/")).partition("?")[0].partition(".")[0]
+    stem = unicodedata.normalize("NFC", base)  # one system decomposes letters in the names of files
+    name = re.sub(r"[^\w.-]+", "-", stem).strip("-._")
+    lost = len(name) > LONGEST_NAME or any(not one.isascii() and one not in name for one in stem)
+    digest = "-" + hashlib.sha256(stem.encode("utf-8", "surrogateescape")).hexdigest()[:8] if lost else ""
+    return (name[:LONGEST_NAME].rstrip("-._") or "source") + digest
 
 
 def _q(text: str) -> str:

@@ -1,13 +1,18 @@
 """What an assessment remarks about a layer, and what helps."""
 
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
 
-from dtc_cli.migrate import ambiguous, duplicates, suggest
+from dtc_cli.migrate import ambiguous, duplicates, suggest, values
 from dtc_cli.migrate.crs import Projection
+from dtc_cli.migrate.mapping import SMALL
 from dtc_cli.migrate.profile import FieldProfile
 from dtc_cli.migrate.sources.source import Layer
+
+EMPTY, PLACELESS = "the layer is empty", "a table without places"
 
 
 class Remark(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,7 +41,7 @@ def add(
         remarks.append(Remark(severity="condition", text=text, remedy=remedy))
 
     if sums.read == 0 and not layer.blockers:
-        condition("the layer is empty", "skip: it, with the reason; or ask why the source gives nothing")
+        condition(EMPTY, "skip: it, with the reason; or ask why the source gives nothing")
     if layer.count is not None and layer.count != sums.read and sums.trouble is None and not layer.blockers:
         condition(f"the source says {layer.count} records and gives {sums.read}", "ask its owner")
     for text, remedy in ambiguous.questions(fields):
@@ -57,9 +62,13 @@ def add(
             "texts hold characters of a wrong encoding", "look at the samples; encoding: overrides the guess"
         )
     if key is None and sums.read:
+        _, _, why = suggest.key_field(fields, layer.key)
         condition(
-            "no field identifies a record", "ids are made of the content; sync sees a change as new and gone"
+            why.partition(": ids are made")[0],
+            "id: {key: FIELD} names one that lasts; ids are made of the content else, and sync sees a change "
+            "as new and gone",
         )
+    _stand_ins(fields, suggestions, condition)
     if kind == "Building" and sums.read:
         have = {one.member for one in suggestions}
         missing = [name for name in ("name", "buildingType", "height") if name not in have]
@@ -67,6 +76,27 @@ def add(
             condition(
                 f"no field was found for {', '.join(missing)}, which a building must have (P4 9.2)",
                 "map a field, give a default, or shorten required: knowingly",
+            )
+
+
+def _stand_ins(
+    fields: list[FieldProfile], suggestions: list[suggest.Suggestion], condition: Callable[[str, str], None]
+) -> None:
+    """Numbers that stand for no value, in the fields that members are to come from."""
+    by_name = {field.name: field for field in fields}
+    for one in suggestions:
+        if one.member not in suggest.NUMERIC:
+            continue
+        field, nines = by_name[one.field], one.member in SMALL
+        ends = [end for end in (field.least, field.most) if end is not None]
+        for shown in (*field.examples, *(text for text, _ in field.common)):
+            with suppress(ValueError):
+                ends.append(float(shown))
+        strange = sorted({f"{end:g}" for end in ends if values.stands_in(end, nines=nines)})
+        if strange:
+            condition(
+                f"{field.name} holds {', '.join(strange)}, which stands for no value",
+                f"{one.member} is left out there, counted, and the text kept in metadata.legacyAttributes",
             )
 
 
@@ -93,7 +123,7 @@ def _losses(layer: Layer, sums: Any, remarks: list[Remark]) -> None:
             )
         elif layer.geometry is None and sums.defects.get("null-geometry") == sums.read:
             condition(
-                f"a table without places: {told}",
+                f"{PLACELESS}: {told}",
                 "options: {x, y} or {wkt} name columns; geometry: {point: [lon, lat]} gives one place to all",
             )
         else:

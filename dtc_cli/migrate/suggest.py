@@ -52,13 +52,14 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Member of an object to field names, folded to letters and digits."""
 KEYS = (
-    "objectid", "id", "bin", "bbl", "parcelid", "parcelno", "apn", "oid", "osmid", "identifier", "kennung",
+    "objectid", "id", "fid", "ref", "uuid", "guid",
+    "bin", "bbl", "parcelid", "parcelno", "apn", "oid", "osmid", "identifier", "kennung",
     "gebaeudeid", "assetid", "gid", "uid", "ufid", "bldgid", "buildingid", "globalid", "gmlid", "code",
     "borocode",
     "pnu", "mgmtno", "bdmgtsn", "stopid", "routeid", "polyid", "건물관리번호", "관리번호",
     "고유번호", "建物id", "識別番号",
 )  # fmt: skip
-NEAR_KEYS = tuple(name for name in KEYS if name not in ("code", "borocode"))
+NEAR_KEYS = tuple(name for name in KEYS if name not in ("code", "borocode", "ref"))
 """Names of keys that stay keys where some values occur twice."""
 TYPE_WORDS: Mapping[str, tuple[str, ...]] = {
     "Building": (
@@ -164,6 +165,10 @@ def key_field(fields: Sequence[FieldProfile], stated: str | None) -> tuple[str |
             r"(id|code|key|no|cd|sn|番号|번호|코드)$", field.name.lower()
         ):
             return field.name, 0.6, "it ends like a key, and all values differ"
+    others = [field.name for field in unique if field.kind in ("text", "integer")][:4]
+    if others:
+        told = f"no field is called as a key; every record has another value in {', '.join(others)}"
+        return None, 0.0, told + ": ids are made of the content where id.key names none of them"
     return None, 0.0, "no field has a different value in every record: ids are made of the content"
 
 
@@ -173,20 +178,38 @@ def mapping(kind: str, fields: Sequence[FieldProfile], metres: float | None = No
     `metres` are those in a unit of the reference system: an area that a program computed is in its square.
     """
     found: dict[str, Suggestion] = {}
-    for member in MEMBERS_OF.get(kind, OTHERS):
-        best: Suggestion | None = None
-        for field in fields:
-            one = _fit(member, field, metres)
-            if one is not None and (best is None or one.confidence > best.confidence):
-                best = one
-        if best is not None and best.field not in {other.field for other in found.values()}:
-            found[member] = best
-    return list(found.values())
+    taken: set[str] = set()
+    members = MEMBERS_OF.get(kind, OTHERS)
+    fits = {member: _ranked(member, fields, metres) for member in members}
+    # A field that is called as a member is for that member, before another could take it for its own.
+    for exact in (True, False):
+        for member in members:
+            best = next((one for rank, one in fits[member] if one.field not in taken and rank == exact), None)
+            if best is not None and member not in found:
+                found[member] = best
+                taken.add(best.field)
+    return [found[member] for member in members if member in found]
+
+
+def _ranked(
+    member: str, fields: Sequence[FieldProfile], metres: float | None
+) -> list[tuple[bool, Suggestion]]:
+    """The fields that may be a member, the likeliest first, each with whether it has exactly its name."""
+    fits = []
+    for field in fields:
+        one = _fit(member, field, metres)
+        if one is not None:
+            exact = field.filled > 0 and folded(field.name) == folded(member)
+            fits.append((exact, field.name == member, one))
+    fits.sort(key=lambda fit: (not fit[0], not fit[1], -fit[2].confidence))
+    return [(exact, one) for exact, _, one in fits]
 
 
 def _fit(member: str, field: FieldProfile, metres: float | None) -> Suggestion | None:
     name, names = folded(field.name), NAMES[member]
-    if name in names:
+    if name == folded(member):
+        score, why = 0.95, "it has the name of the member"
+    elif name in names:
         score, why = 0.9, f"the name is usual for {member}"
     elif len(name) >= 6 and any(
         len(one) >= 6 and (one.startswith(name) or name.startswith(one)) for one in names

@@ -9,7 +9,7 @@ LARGEST_WHOLE = 2**53
 
 
 def plain(value: Any) -> Any:  # noqa: PLR0911 - one arm per kind
-    """A value as JSON can hold it: texts without padding, no NaN, bytes as hex, dates as text."""
+    """A value as JSON can hold it: texts without padding, no NaN, infinities and dates as text, bytes hex."""
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str):
@@ -17,8 +17,8 @@ def plain(value: Any) -> Any:  # noqa: PLR0911 - one arm per kind
     if isinstance(value, int):
         return value if -LARGEST_WHOLE <= value <= LARGEST_WHOLE else str(value)
     if isinstance(value, float):
-        if value - value != 0:  # NaN and the infinities
-            return None
+        if value - value != 0:  # NaN is no value; an infinity is one that no number of JSON can hold
+            return None if value != value else str(value)  # noqa: PLR0124
         return int(value) if value.is_integer() and abs(value) <= LARGEST_WHOLE else value
     if isinstance(value, list | tuple):
         return [plain(one) for one in value]
@@ -70,6 +70,18 @@ class Table:
     def __init__(self, columns: Mapping[str, list[Any]], size: int) -> None:
         self.columns, self.size = columns, size
         self._cleaned: dict[str, list[Any]] = {}
+        self.lost: dict[int, dict[str, str]] = {}
+        """Index of a record to the members that its values were no good for, and why."""
+        self.kept: dict[int, dict[str, str]] = {}
+        """Index of a record to the fields of those members, as text."""
+
+    def lose(self, index: int, member: str, fields: tuple[str, ...], why: str) -> None:
+        """Note that a member of a record stays without value, and keep what stood in its fields."""
+        self.lost.setdefault(index, {})[member] = why
+        for name in fields:
+            given = plain(self.raw(name)[index])
+            if given is not None:
+                self.kept.setdefault(index, {})[name] = str(given)
 
     def raw(self, name: str) -> list[Any]:
         """A column as the source gave it; nulls where there is none of that name."""

@@ -125,7 +125,7 @@ class Transformer:
             self._add_extra(batch, mended.beside, shown, properties)
         rest = self._mapper.rest(table)
         keys = self._identity.keys_of(table)
-        refused = self._refused(batch, mended, kinds, keys, shown, properties)
+        refused = self._refused(batch, mended, kinds, keys, shown, properties, table.lost)
         repairs, extras = mended.repairs, batch.extra
         readings = self._readings.judge(table) if self._readings is not None else None
         records, bodies = [], []
@@ -134,6 +134,8 @@ class Transformer:
             problem = refused.get(index)
             if problem is None:
                 legacy = (rest[index] if rest is not None else None) or None
+                if index in table.kept and self._layer.keep_rest:
+                    legacy = {**table.kept[index], **(legacy or {})}
                 record, body = self._object(
                     n, kind, key, batch.fids[index], shown[index] or b"null", properties[index], legacy,
                     repairs.get(index), extras.get(index),
@@ -207,6 +209,7 @@ class Transformer:
         keys: list[str | None] | None,
         shown: list[bytes | None],
         properties: list[dict[str, Any]],
+        lost: Mapping[int, Mapping[str, str]],
     ) -> dict[int, tuple[str, str]]:
         """Records that may not become objects: index to (code, sentence); the first reason counts."""
         found = {**mended.problems, **batch.problems}
@@ -232,7 +235,9 @@ class Transformer:
             if not needs[kind].issubset(given):
                 missing = [name for name in sorted(needs[kind]) if not _reached(given, name)]
                 if missing:
-                    found.setdefault(index, ("missing-property", "lacks " + ", ".join(missing)))
+                    whys = lost.get(index, {})
+                    named = ", ".join(f"{one} ({whys[one]})" if one in whys else one for one in missing)
+                    found.setdefault(index, ("missing-property", f"lacks {named}"))
         return found
 
     def _needs(self, kind: str) -> frozenset[str]:

@@ -12,6 +12,7 @@ from dtc_cli.migrate import content, sensing, sensor_door
 from dtc_cli.migrate.import_jobs import PAGE, ImportJobs, rows_of
 from dtc_cli.migrate.journal import Written
 from dtc_cli.migrate.merge_patch import merge_patch
+from dtc_cli.migrate.plan import ON_EXISTING
 from dtc_cli.migrate.sinks import Item, bounds_polygon
 from dtc_cli.migrate.trouble import target_error
 from dtc_cli.migrate.wire import Wire, said
@@ -43,7 +44,7 @@ class Twin:
         city: str,
         *,
         migration: str,
-        on_existing: str = "update",
+        on_existing: str = ON_EXISTING,
         keep: Callable[[Sequence[tuple[str, bytes]]], None] | None = None,
         families: frozenset[str] = frozenset({"objects"}),
         spans: Callable[[], Iterator[tuple[str, str, str]]] | None = None,
@@ -196,10 +197,7 @@ class Twin:
             if self._on_existing == "skip":
                 return Written("unchanged", etag)
             if self._on_existing == "quarantine" or not same:
-                return Written(
-                    "refused", None, "id-taken",
-                    "an object of this id stands in the target, and it is not of this legacy record",
-                )  # fmt: skip
+                return Written("refused", None, "id-taken", _whose(metadata, same=same))
         prior = None if own else orjson.dumps(standing)
         changed = self.change(item.id, standing, wanted, etag)
         if changed.status_code >= 300:
@@ -368,6 +366,15 @@ class Twin:
         return self._with_replaced(
             items, [None if one is not None and _taken(one) else one for one in results]
         )
+
+
+def _whose(metadata: dict[str, Any], *, same: bool) -> str:
+    """The sentence about an object that stands under a wanted id: who put it there, and from which record."""
+    migration = metadata.get("migrationId")
+    by = f"by the migration {migration}" if migration else "and no migration put it there"
+    if not same:
+        return f"an object of this id stands in the target, {by}, and it is not of this legacy record"
+    return f"another object of this id stands in the target, {by}, of the same legacy id and other content"
 
 
 def _taken(written: Written) -> bool:

@@ -11,7 +11,24 @@ _THOUSANDS_COMMA = re.compile(r"[+-]?\d{1,3}(,\d{3})+(\.\d+)?")
 _THOUSANDS_POINT = re.compile(r"[+-]?\d{1,3}(\.\d{3})+,\d+|[+-]?\d{1,3}(\.\d{3}){2,}")
 TRUE = frozenset({"1", "true", "t", "yes", "y", "예", "はい", "o"})
 FALSE = frozenset({"0", "false", "f", "no", "n", "아니오", "いいえ", "x"})
+NINES = re.compile("9{4,15}")
+WILDEST = 1e30
+"""No quantity of a city is as large."""
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def stands_in(value: float, *, nines: bool = False) -> bool:
+    """Whether a number stands for "no value": -9999 and longer rows of nines, the ends of a float's range.
+
+    `nines` takes also 9999 for one, which a height or a width is not, but an area may be.
+    """
+    if value != value or abs(value) >= WILDEST:  # noqa: PLR0124 - NaN
+        return True
+    return (
+        (nines or value < 0)
+        and float(value).is_integer()
+        and NINES.fullmatch(str(abs(int(value)))) is not None
+    )
 
 
 def text(value: Any) -> str | None:

@@ -119,7 +119,7 @@ class GtfsSource(RecordSource):
                     shape = shapely.Point(float(lon), float(lat))
             except ValueError:
                 problem = (
-                    "unparseable-geometry",
+                    "bad-coordinate",
                     f"no position: {row.get('stop_lon')}, {row.get('stop_lat')}",
                 )
             yield Item(fid=row.get("stop_id") or str(place), row=found, shape=shape, problem=problem)

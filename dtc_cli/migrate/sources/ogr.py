@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from dtc_cli.migrate import encoding as encodings
-from dtc_cli.migrate.sources import packed
+from dtc_cli.migrate.sources import packed, shapefile
 from dtc_cli.migrate.sources import wkb as wkbs
 from dtc_cli.migrate.sources.source import Batch, Field, Layer
 from dtc_cli.migrate.trouble import need, source_error
@@ -170,7 +170,8 @@ class OgrSource:
                 f"{guess.evidence} (confidence {guess.confidence:.0%})" if guess else "the format states it"
             ),
             notes=notes,
-            blockers=(NO_TABLE,) if NO_TABLE in notes and info["geometry_type"] is None else (),
+            blockers=((NO_TABLE,) if NO_TABLE in notes and info["geometry_type"] is None else ())
+            + self._cut_off(name),
             key=_key_field([field.name for field in fields], self.format),
             scheme="arcgis" if self.format == "esrijson" else "uuid5",
         )
@@ -198,6 +199,16 @@ class OgrSource:
             if table is None or (table.count and not names):
                 notes.append(NO_TABLE)
         return tuple(notes)
+
+    def _cut_off(self, layer: str) -> tuple[str, ...]:
+        """What a shapefile that ends too early is told by; archives are not looked at."""
+        place = Path(self._path)
+        shp = _sibling(place / f"{layer}.shp", ".shp") if place.is_dir() else place
+        if self.format != "shapefile" or shp is None or shp.suffix.lower() != ".shp":
+            return ()
+        shx = _sibling(shp, ".shx")  # without it GDAL makes one of a whole file only
+        told = shapefile.cut_off(shp, shx) if shx is not None else None
+        return (told,) if told else ()
 
     def _views(self) -> set[str]:
         """The views of a GeoPackage."""

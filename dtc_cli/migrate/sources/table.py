@@ -15,37 +15,11 @@ from typing import Any
 
 from dtc_cli.migrate import encoding as encodings
 from dtc_cli.migrate import values
+from dtc_cli.migrate.sources import columns
 from dtc_cli.migrate.sources.source import Batch, Layer, profiled, rows_batch
 from dtc_cli.migrate.trouble import need, source_error
 
-WKT_NAMES = ("wkt", "geom", "geometry", "the_geom", "shape", "wkb_geometry", "geom_wkt", "도형")
-X_NAMES = (
-    "lon",
-    "lng",
-    "longitude",
-    "x",
-    "xcoord",
-    "x_coord",
-    "easting",
-    "경도",
-    "경도값",
-    "x좌표",
-    "経度",
-    "stop_lon",
-)
-Y_NAMES = (
-    "lat",
-    "latitude",
-    "y",
-    "ycoord",
-    "y_coord",
-    "northing",
-    "위도",
-    "위도값",
-    "y좌표",
-    "緯度",
-    "stop_lat",
-)
+UNPARSEABLE, BAD_COORDINATE = "unparseable-geometry", "bad-coordinate"
 LONGEST_TITLE = 12
 """Rows at the beginning among which the names of columns are looked for."""
 MOSTLY, RARELY = 0.4, 0.05
@@ -87,6 +61,7 @@ class TableSource:
         self._path, self._unpacked = _out_of_archive(Path(path))
         self._above, self._read_sheet = 0, ""
         self._sheets: list[str] = []
+        self._doubtful: tuple[str, ...] | None = None
         self._sheet, self._crs, self._delimiter = sheet, crs, delimiter
         self._wkt, self._x, self._y = wkt, x, y
         self._guess = self._find_encoding(encoding) if format == "csv" else None
@@ -112,15 +87,7 @@ class TableSource:
             notes.append(f"{self._above} rows above the names of the columns are a title, and passed over")
         if self._guess is not None and self._guess.confidence < 0.6:
             notes.append("the encoding is a guess, look at the samples")
-        degrees = x is not None and x.lower() in (
-            "lon",
-            "lng",
-            "longitude",
-            "경도",
-            "경도값",
-            "経度",
-            "stop_lon",
-        )
+        degrees = x is not None and (columns.of_geometry([x])[3] or (x, y) == self._doubtful)
         typed = [{name: _natural(value) for name, value in zip(header, row, strict=False)} for row in sample]
         return [
             Layer(
@@ -157,7 +124,7 @@ class TableSource:
                     shapes.append(_shape(record, wkt, x, y))
                 except ValueError as problem:
                     shapes.append(None)
-                    problems[index] = ("unparseable-geometry", str(problem)[:200])
+                    problems[index] = (UNPARSEABLE if wkt else BAD_COORDINATE, str(problem)[:200])
                 if wkt:
                     record.pop(wkt)
                 records.append({name: value if value != "" else None for name, value in record.items()})
@@ -288,13 +255,25 @@ class TableSource:
                 raise source_error(
                     f"there is no column {name}", where=str(self._path), hint="columns: " + ", ".join(header)
                 )
-        low = {name.lower(): name for name in reversed(header)}
-        x = self._x or next((low[name] for name in X_NAMES if name in low), None)
-        y = self._y or next((low[name] for name in Y_NAMES if name in low), None)
-        wkt = self._wkt
+        named, east, north, _ = columns.of_geometry(header)
+        if east is None and north is None and not (self._x or self._y):
+            east, north = self._in_doubt(header)
+        x, y, wkt = self._x or east, self._y or north, self._wkt
         if wkt is None and not (self._x and self._y):
-            wkt = next((low[name] for name in WKT_NAMES if name in low), None)
+            wkt = named
         return wkt, x, y
+
+    def _in_doubt(self, header: list[str]) -> tuple[str | None, str | None]:
+        """Columns whose names alone do not say that they are longitude and latitude, where the values do."""
+        pair = columns.doubtful(header)
+        if pair is None:
+            return None, None
+        if self._doubtful is None:
+            first, second = (header.index(name) for name in pair)
+            rows = islice(self._table()[1], SAMPLE_ROWS)
+            given = ((row[first], row[second]) for row in rows if len(row) > max(first, second))
+            self._doubtful = pair if columns.in_degrees(given) else ()
+        return pair if self._doubtful else (None, None)
 
 
 def _out_of_archive(path: Path) -> "tuple[Path, tempfile.TemporaryDirectory[str] | None]":
@@ -405,6 +384,13 @@ def _ordinate(given: Any) -> float | int | None:
     return (-1 if turned or match["sign"] else 1) * (degrees + minutes / 60 + seconds / 3600)
 
 
+def _coordinate(record: dict[str, Any], name: str) -> float | int | None:
+    try:
+        return _ordinate(record.get(name))
+    except ValueError as problem:
+        raise ValueError(f"{name} is {str(record.get(name))[:60]}, which is no number") from problem
+
+
 def _shape(record: dict[str, Any], wkt: str | None, x: str | None, y: str | None) -> Any:
     import shapely
 
@@ -421,7 +407,7 @@ def _shape(record: dict[str, Any], wkt: str | None, x: str | None, y: str | None
             raise ValueError(f"not well-known text: {text[:60]}") from problem
     if x is None or y is None:
         return None
-    east, north = _ordinate(record.get(x)), _ordinate(record.get(y))
+    east, north = _coordinate(record, x), _coordinate(record, y)
     if east is None or north is None:
         return None
     return shapely.Point(float(east), float(north))

@@ -48,7 +48,7 @@ def test_stops_and_routes(tmp_path: Path, form: str) -> None:
     )
     assert stops[0]["*"].coords[0] == (126.97, 37.55)
     assert (stops[1]["location_type_label"], stops[2]["*"]) == ("station", None)
-    assert stops[3]["!"][0] == "unparseable-geometry"
+    assert stops[3]["!"][0] == "bad-coordinate"
     _, routes = read(path, "routes")
     assert routes[0]["*"].geom_type == "MultiLineString"
     assert list(routes[0]["*"].geoms[0].coords) == [(127.0, 37.0), (127.0, 37.1)]

@@ -1,5 +1,6 @@
 """From a file to a target and back: run, verify, diff, sync, rollback, quarantine; killed and resumed."""
 
+import json
 import os
 import signal
 import subprocess
@@ -173,7 +174,10 @@ def test_objects_that_stood_there_are_restored(tmp_path: Path, dtc: Run, target:
         )
     # Another migration of the changed source meets the objects of the first, and one of nobody.
     second = made.buildings(tmp_path / "c.gpkg", 22, HEIGHT=_heights(22))
-    other = made.plan(second, layer={"id": {"key": "UFID", "scheme": "arcgis"}}, city={"id": "KR-OLD-2025"})
+    other = made.plan(
+        second, layer={"id": {"key": "UFID", "scheme": "arcgis"}}, city={"id": "KR-OLD-2025"},
+        on_existing="update",
+    )  # fmt: skip
     _code, summary = dtc("run", other, "--target", target)
     assert summary["reasons"] == {"target: id-taken": 1}
     assert summary["states"]["loaded"] + summary["states"]["repaired"] == 21
@@ -188,6 +192,41 @@ def test_objects_that_stood_there_are_restored(tmp_path: Path, dtc: Run, target:
     assert [one["metadata"]["migrationId"] for one in old] == [
         one["metadata"]["migrationId"] for one in before
     ]
+
+
+def test_two_sources_whose_files_are_called_alike_never_overwrite_each_other(
+    tmp_path: Path, dtc: Run, target: Path
+) -> None:
+    plans = []
+    for place, district in enumerate(("강남", "서초")):
+        folder = tmp_path / district
+        folder.mkdir()
+        source = folder / "parks.geojson"
+        features = [
+            {
+                "type": "Feature",
+                "properties": {"gid": n, "name": f"{district} {n}"},
+                "geometry": {"type": "Point", "coordinates": [127.0 + place / 1000, 37.5 + n / 100]},
+            }
+            for n in range(5)
+        ]
+        source.write_text(json.dumps({"type": "FeatureCollection", "features": features}), encoding="utf-8")
+        plans.append(folder / "plan.yaml")
+        dtc("plan", source, "--city", "KR-ALIKE-2025", "--out", plans[-1])
+    assert dtc("run", plans[0], "--target", target)[1]["states"] == {"loaded": 5}
+    code, refused = dtc("run", plans[1], "--target", target)
+    assert (code, refused["reasons"]) == (1, {"target: id-taken": 5})
+    listed = dtc("quarantine", "list", plans[1])[1]
+    migration = dtc("status", plans[0])[1]["migration"]
+    assert all(migration in row["detail"] and "name:" in row["try"] for row in listed["records"])
+    # With a name of its own the second finds its place; both run on as before.
+    text = plans[1].read_text(encoding="utf-8").replace("\n  - name: parks", "\n  - name: 공원-서초")
+    plans[1].write_text(text, encoding="utf-8")
+    journal = tmp_path / "second.migration"
+    assert dtc("run", plans[1], "--target", target, "--journal", journal)[1]["states"] == {"loaded": 5}
+    assert dtc("sync", plans[0])[1]["states"] == {"unchanged": 5}
+    with api(target, "KR-ALIKE-2025") as client:
+        assert len(client.get("/objects").json()["objects"]) == 10
 
 
 def _heights(count: int) -> Any:

@@ -256,7 +256,7 @@ def test_single_writes_where_there_is_no_import() -> None:
     same = {"id": "o4", "type": "Old", "properties": {}, "geometry": None, "metadata": {"legacyId": "4"}}
     store: dict[str, Any] = {"o3": other, "o4": same}
     with server(otherwise=simple(store)) as (port, asked):
-        twin = Twin(wire(port), "KR-TEST-2025", migration="m")
+        twin = Twin(wire(port), "KR-TEST-2025", migration="m", on_existing="update")
         written = twin.put(items(5))
         assert [one.outcome for one in written] == ["created", "created", "refused", "refused", "updated"]
         assert written[2].code == "ERR_X"

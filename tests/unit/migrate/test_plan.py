@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from dtc_cli.errors import DtcError
-from dtc_cli.migrate import plan
+from dtc_cli.migrate import plan, plan_writer
 
 GOOD = """\
 migration: 1
@@ -92,3 +92,27 @@ def test_a_file_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(DtcError, match="not YAML") as problem:
         read("a: " + "[" * 3000 + "]" * 3000)
     assert "nested too deeply" in problem.value.why
+
+
+@pytest.mark.parametrize(
+    ("file", "name"),
+    [
+        ("buildings.v2.gpkg", "buildings"),
+        ("건물 2024.shp", "건물-2024"),
+        ("강남.shp", "강남"),
+        ("\u1100\u1161\u11bc\u1102\u1161\u11b7.shp", "강남"),
+        ("Straßen & Wege.shp", "Straßen-Wege"),
+        ("()/", "source"),
+        ("🏠 2024.shp", "2024-"),
+        ("a" * 61, "a" * 60 + "-"),
+    ],
+)
+def test_a_source_is_called_as_its_file_in_any_language(file: str, name: str) -> None:
+    made = plan_writer.source_name(f"/data/{file}")
+    assert made.startswith(name)
+    assert len(made) == len(name) + (8 if name.endswith("-") else 0)
+    assert read(GOOD.replace("name: s\n", f"name: {made}\n")).sources[0].name == made
+
+
+def test_names_that_lose_something_stay_apart() -> None:
+    assert plan_writer.source_name("🏠 2024.shp") != plan_writer.source_name("🏡 2024.shp")
