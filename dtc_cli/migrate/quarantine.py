@@ -24,8 +24,8 @@ REMEDIES = {
     "missing-key": "fill the key field, or leave id.key out",
     "duplicate-key": "correct the keys in the source",
     "id-taken": "another record of this migration has the id: see id.key and id.scheme",
-    "target: id-taken": "another source: give this one a name: of its own in the plan, ids are made of it; "
-    "the same source: on_existing: update takes the object over",
+    "target: id-taken": "another source: a name: of its own in the plan, of which ids are made, and a new "
+    "--journal; the same source: on_existing: update, and dtc migrate quarantine retry takes the object over",
     "other-geometry-type": "give such records a layer of their own, or mixed: keep",
     "target: OUT_OF_BOUNDS": "check source_crs and axis_order, or the bounds of the city",
     "too-large": "split or simplify the geometry",
