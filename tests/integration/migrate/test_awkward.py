@@ -294,7 +294,7 @@ def test_degrees_minutes_and_seconds(
     (tmp_path / "a.csv").write_text(f"id;lat;lon\n1;{north};{east}\n2;37°75'0\";127\n", encoding="utf-8")
     _, rows = read(tmp_path / "a.csv")
     assert rows[0]["*"].coords[0] == pytest.approx(place, abs=1e-6)
-    assert rows[1]["!"][0] == "unparseable-geometry"
+    assert rows[1]["!"][0] == "bad-coordinate"
 
 
 def test_wide_texts_without_a_mark_and_sheets_that_are_not_read(tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def _other(folder: Path, plan: Path) -> Path:
     source = made.buildings(folder / "c.gpkg", 20, HEIGHT=np.array([50.0] * 20))
     text = plan.read_text(encoding="utf-8").replace("path: b.gpkg", "path: c.gpkg")
     other = source.with_suffix(".yaml")
-    other.write_text(text.replace("name: b\n", "name: c\n"), encoding="utf-8")
+    other.write_text(text.replace("name: b\n", "name: c\n") + "on_existing: update\n", encoding="utf-8")
     return other
 
 

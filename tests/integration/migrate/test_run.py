@@ -292,8 +292,8 @@ def test_keys_that_occur_twice(tmp_path: Path, dtc: Run) -> None:
     assert summary["states"] == {"loaded": 2, "unchanged": 1, "quarantined": 4}
     assert summary["reasons"] == {
         "duplicate-key": 2,
+        "bad-coordinate": 1,
         "null-geometry": 1,
-        "unparseable-geometry": 1,
     }
 
 
