@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import orjson
 import pytest
 
@@ -52,7 +53,7 @@ def test_stand_ins_are_kept_back_or_left_out_and_their_text_is_kept(tmp_path: Pa
 
 
 def test_an_infinite_number_is_kept_as_text(tmp_path: Path, dtc: Run) -> None:
-    source = made.buildings(tmp_path / "b.gpkg", 3, HEIGHT=made.np.array([4.0, float("inf"), -9999.0]))
+    source = made.buildings(tmp_path / "b.gpkg", 3, HEIGHT=np.array([4.0, float("inf"), -9999.0]))
     plan = made.plan(source)
     _, done = dtc("run", plan, "--to", tmp_path / "o.ndjson")
     assert done["reasons"] == {"missing-property": 2}
