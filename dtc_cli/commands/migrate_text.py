@@ -264,7 +264,8 @@ def _accounts(one: dict[str, Any], states: Sequence[str]) -> tuple[str, ...]:
     total = sum(count for state, count in one["states"].items() if state != "deleted")
     source = "?" if one["sourceCount"] is None else str(one["sourceCount"])
     counts = (str(one["states"].get(state, 0)) for state in states)
-    return (one["layer"], source, str(one["read"]), *counts, "yes" if total == one["read"] else "NO")
+    accounted = "not yet" if one["states"].get("sent") else "yes" if total == one["read"] else "NO"
+    return (one["layer"], source, str(one["read"]), *counts, accounted)
 
 
 def _share(gate: Any) -> str:
