@@ -64,7 +64,7 @@ def in_degrees(pairs: Iterable[tuple[Any, Any]]) -> bool:
     fine = seen = 0
     for pair in pairs:
         try:
-            x, y = (values.number(one) for one in pair)
+            x, y = (ordinate(one) for one in pair)
         except ValueError:
             continue
         if x is None or y is None:
@@ -74,6 +74,30 @@ def in_degrees(pairs: Iterable[tuple[Any, Any]]) -> bool:
         seen += 1
         fine += any(round(one, 2) != one for one in (x, y))
     return seen > 0 and 2 * fine >= seen
+
+
+_SEXAGESIMAL = re.compile(
+    r"""\s*(?P<before>[NSEW])?\s*(?P<sign>-)?(?P<degrees>\d{1,3})\s*[°ºd:]\s*(?P<minutes>\d{1,2}(?:[.,]\d+)?)\s*
+    (?:['\u2032\u2019m:]\s*(?:(?P<seconds>\d{1,2}(?:[.,]\d+)?)\s*(?:["\u2033\u201ds]|'')?)?)?\s*(?P<after>[NSEWO])?\s*""",
+    re.IGNORECASE | re.VERBOSE,
+)
+
+
+def ordinate(given: Any) -> float | int | None:
+    """A coordinate: a number, or degrees, minutes and seconds as 37°33'58.9"N.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    match = _SEXAGESIMAL.fullmatch(given) if isinstance(given, str) else None
+    if match is None:
+        return values.number(given)
+    parts = (match["degrees"], match["minutes"], match["seconds"] or "0")
+    degrees, minutes, seconds = (float(part.replace(",", ".")) for part in parts)
+    if minutes >= 60 or seconds >= 60:
+        raise ValueError(f"{given.strip()} is no angle")
+    turned = (match["before"] or match["after"] or "").upper() in ("S", "W")
+    return (-1 if turned or match["sign"] else 1) * (degrees + minutes / 60 + seconds / 3600)
 
 
 def _first(named: dict[str, str], wanted: Iterable[str]) -> str | None:

@@ -114,6 +114,9 @@ class OgrSource:
 
     def _staging(self, path: Path) -> str:
         """Formats whose driver writes side files are opened through links in a folder of their own."""
+        if self.format == "shapefile":
+            # The option is one of the whole process: an index that is there is never made anew.
+            self._pyogrio.set_gdal_config_options({"SHAPE_RESTORE_SHX": None})
         if self.format == "shapefile" and (path.is_dir() or path.suffix.lower() == ".zip"):
             return self._together(path)
         if path.suffix.lower() == ".zip" and self.format != "filegdb":

@@ -360,33 +360,9 @@ def _linear(text: str) -> Any:
         raise ValueError(f"arcs that cannot be drawn as lines: {text[:60]}") from problem
 
 
-_SEXAGESIMAL = re.compile(
-    r"""\s*(?P<before>[NSEW])?\s*(?P<sign>-)?(?P<degrees>\d{1,3})\s*[°ºd:]\s*(?P<minutes>\d{1,2}(?:[.,]\d+)?)\s*
-    (?:['\u2032\u2019m:]\s*(?:(?P<seconds>\d{1,2}(?:[.,]\d+)?)\s*(?:["\u2033\u201ds]|'')?)?)?\s*(?P<after>[NSEWO])?\s*""",
-    re.IGNORECASE | re.VERBOSE,
-)
-
-
-def _ordinate(given: Any) -> float | int | None:
-    """A coordinate: a number, or degrees, minutes and seconds as 37°33'58.9"N.
-
-    Raises:
-        ValueError: for anything else.
-    """
-    match = _SEXAGESIMAL.fullmatch(given) if isinstance(given, str) else None
-    if match is None:
-        return values.number(given)
-    parts = (match["degrees"], match["minutes"], match["seconds"] or "0")
-    degrees, minutes, seconds = (float(part.replace(",", ".")) for part in parts)
-    if minutes >= 60 or seconds >= 60:
-        raise ValueError(f"{given.strip()} is no angle")
-    turned = (match["before"] or match["after"] or "").upper() in ("S", "W")
-    return (-1 if turned or match["sign"] else 1) * (degrees + minutes / 60 + seconds / 3600)
-
-
 def _coordinate(record: dict[str, Any], name: str) -> float | int | None:
     try:
-        return _ordinate(record.get(name))
+        return columns.ordinate(record.get(name))
     except ValueError as problem:
         raise ValueError(f"{name} is {str(record.get(name))[:60]}, which is no number") from problem
 
