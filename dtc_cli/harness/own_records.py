@@ -1,5 +1,6 @@
-"""Records that dtc itself put into a target: what is wrong in them is not held against the target."""
+"""Records that dtc itself put into a target: its own run's are not held against it, others' are named."""
 
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
@@ -14,20 +15,21 @@ RUN_TAG = "dtcRun"
 """The member of `properties` or `specifications` that carries the run id in everything a run creates."""
 SEED_TAG = "dtcSeed"
 """Stands beside it in what `dtc seed` writes: good data, there to be judged."""
+_RUN_ID = re.compile(r"[0-9a-f-]{8,36}")
 
 
-def judged(documents: Iterable[Document], now: datetime) -> Iterator[tuple[Document, Judgement]]:
+def judged(documents: Iterable[Document], now: datetime, run_id: str) -> Iterator[tuple[Document, Judgement]]:
     """Each document with what is to be held against the target; see `without_own`."""
     for document in documents:
-        yield document, without_own(judge_text(document.content, now=now), document.content)
+        yield document, without_own(judge_text(document.content, now=now), document.content, run_id)
 
 
-def without_own(judgement: Judgement, content: bytes) -> Judgement:
-    """The judgement without the findings inside records that a test run left in the document.
+def without_own(judgement: Judgement, content: bytes, run_id: str) -> Judgement:
+    """The judgement without the findings inside records of this run, and with a word about those of others.
 
-    A run that was killed, or that another one runs beside, leaves what the suites made up to see how it is
-    taken; whoever reads the document later cannot tell it from data of the city but by its tag. What
-    `dtc seed` wrote counts, and so does whatever the document says outside such records.
+    What this run made up to see how it is taken is not the target's data. Another run's tag excuses nothing,
+    or anybody could write it into bad data: such a finding names the run and how to take its records back.
+    What `dtc seed` wrote counts, and so does whatever the document says outside such records.
     """
     if not judgement.findings:
         return judgement
@@ -35,12 +37,18 @@ def without_own(judgement: Judgement, content: bytes) -> Judgement:
         document = orjson.loads(content)
     except orjson.JSONDecodeError:
         return judgement
-    kept = tuple(
-        finding
-        for finding in judgement.findings
-        if not any(_is_own(place) for place in _places(document, finding.pointer))
-    )
-    return msgspec.structs.replace(judgement, findings=kept)
+    kept = []
+    for finding in judgement.findings:
+        runs = [run for place in _places(document, finding.pointer) for run in _runs(place)]
+        if run_id in runs:
+            continue
+        if runs and _RUN_ID.fullmatch(runs[0]):
+            told = (
+                f"{finding.message} (left by run {runs[0]}: `dtc clean TARGET --run {runs[0]}` takes it back)"
+            )
+            finding = msgspec.structs.replace(finding, message=told)  # noqa: PLW2901
+        kept.append(finding)
+    return msgspec.structs.replace(judgement, findings=tuple(kept))
 
 
 def _places(document: Any, pointer: str) -> Iterator[Any]:
@@ -58,8 +66,10 @@ def _places(document: Any, pointer: str) -> Iterator[Any]:
         yield here
 
 
-def _is_own(value: Any) -> bool:
-    if not isinstance(value, dict):
-        return False
-    tags = [value.get(member) for member in ("properties", "specifications")]
-    return any(isinstance(tag, dict) and RUN_TAG in tag and SEED_TAG not in tag for tag in tags)
+def _runs(value: Any) -> Iterator[str]:
+    """The run whose tag this record carries, if it does."""
+    if isinstance(value, dict):
+        for member in ("properties", "specifications"):
+            tags = value.get(member)
+            if isinstance(tags, dict) and SEED_TAG not in tags and isinstance(tags.get(RUN_TAG), str):
+                yield tags[RUN_TAG]

@@ -258,7 +258,7 @@ class Twin:
     def judged_documents(self) -> tuple[tuple[Document, Judgement], ...]:
         """Each produced document with its judgement, read once per run; see `without_own`."""
         now = self.clock.now()
-        return tuple(judged(self.documents.read(now), now))
+        return tuple(judged(self.documents.read(now), now, self.run_id))
 
     @cached_property
     def _case_clock(self) -> datetime:
