@@ -5,6 +5,7 @@ instant, and its latency counts from there.
 """
 
 import asyncio
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import NamedTuple, cast
@@ -15,6 +16,8 @@ from dtc_cli.load.fleet import Address
 
 LANES = 64
 TIMEOUT_S = 30.0
+GOODBYE_S = 2.0
+"""How long a target may take to agree to the end of a connection."""
 
 
 class Exchange(NamedTuple):
@@ -77,10 +80,12 @@ class _Sender:
         self._tls = address.papers.context() if address.tls else None
         self._results: list[Exchange | None] = [None] * len(wires)
         self._begun = 0.0
+        self._lanes: list[_Lane] = []
 
     async def run(self, lanes: int) -> list[Exchange]:
         self._begun = time.monotonic()
         await asyncio.gather(*(self._work() for _ in range(lanes)))
+        await asyncio.gather(*(lane.ended() for lane in self._lanes))
         return [one or Exchange(0, b"", 0.0, "never sent") for one in self._results]
 
     async def _work(self) -> None:
@@ -104,14 +109,13 @@ class _Sender:
             self._done += 1
             if self._done % 500 == 0:
                 self._tell(self._done)
-        if lane is not None:
-            lane.end()
 
     async def _connect(self) -> "_Lane":
         host, port = self._address.host, self._address.port
         _, lane = await asyncio.get_running_loop().create_connection(
             _Lane, host, port, ssl=self._tls, server_hostname=host if self._tls else None
         )
+        self._lanes = [one for one in self._lanes if not one.gone.is_set()] + [lane]
         return lane
 
 
@@ -124,6 +128,7 @@ class _Lane(asyncio.Protocol):
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
         self._parts: list[bytes] = []
         self._complete = False
+        self.gone = asyncio.Event()
 
     @property
     def open(self) -> bool:
@@ -147,6 +152,14 @@ class _Lane(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    async def ended(self) -> None:
+        """Close the connection and see it go: TLS says good-bye first, and needs the event loop for it."""
+        self.end()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.gone.wait(), GOODBYE_S)
+        if self._transport is not None:
+            self._transport.abort()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """The connection is open."""
         self._transport = cast(asyncio.WriteTransport, transport)
@@ -154,6 +167,7 @@ class _Lane(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """The connection is gone."""
         self._transport = None
+        self.gone.set()
         self._fail(ConnectionResetError(str(error) if error else "closed by the target"))
 
     def data_received(self, data: bytes) -> None:

@@ -1,6 +1,7 @@
 """Readings over MQTT 5 at QoS 1, paced; which of them the broker took on."""
 
 import asyncio
+import contextlib
 import ssl
 import time
 from collections.abc import Sequence
@@ -15,6 +16,8 @@ WINDOW = 64
 """Messages under way per client, where the broker's Receive Maximum is not smaller."""
 ACKNOWLEDGED_S = 30.0
 """How long acknowledgements may take after the last message left."""
+GOODBYE_S = 2.0
+"""How long the broker may take to agree to the end of a connection."""
 
 
 class Message(NamedTuple):
@@ -79,8 +82,7 @@ async def _publish(door: Door, login: Login, messages: Sequence[Message], rate: 
         while any(client.waiting for client in clients) and time.monotonic() < ends:
             await asyncio.sleep(0.02)
     finally:
-        for client in clients:
-            client.leave()
+        await asyncio.gather(*(client.left() for client in clients))
     return results
 
 
@@ -107,6 +109,7 @@ class _Client(asyncio.Protocol):
         self._window = WINDOW
         self._number = 0
         self._free = asyncio.Event()
+        self._gone = asyncio.Event()
         self.ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.waiting: dict[int, tuple[int, float]] = {}
         """Packet id to number and due instant of a message that is not acknowledged."""
@@ -119,6 +122,7 @@ class _Client(asyncio.Protocol):
     def connection_lost(self, error: Exception | None) -> None:
         """What is under way stays without an answer."""
         self._transport = None
+        self._gone.set()
         self.waiting.clear()
         self._free.set()
         if not self.ready.done():
@@ -152,6 +156,14 @@ class _Client(asyncio.Protocol):
         if self._transport is not None:
             self._transport.write(packets.disconnect())
             self._transport.close()
+
+    async def left(self) -> None:
+        """Say good-bye and see the connection go: TLS needs the event loop for its own farewell."""
+        self.leave()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._gone.wait(), GOODBYE_S)
+        if self._transport is not None:
+            self._transport.abort()
 
     def _take(self, packet: Any) -> None:
         if packet.kind == "CONNACK":
