@@ -186,14 +186,20 @@ def look(twin: Twin, run: Run) -> str | None:
 
 
 def watch(twin: Twin, runs: list[Run]) -> None:
-    """Poll runs together until all have ended, or the time that they themselves gave is over."""
+    """Poll runs together until all have ended, or the time that they themselves gave is over.
+
+    A run that still waits for its turn behind others is given time anew: a short queue is no defect.
+    """
     expected = [until for run in runs if (until := run.until())]
     now = twin.clock.now()
     patience = max([SHORTEST_WAIT_S, *((until - now).total_seconds() + 5 for until in expected)])
-    end, wait = now + timedelta(seconds=min(patience, LONGEST_WAIT_S)), 0.1
+    last = now + timedelta(seconds=LONGEST_WAIT_S)
+    end, wait = min(now + timedelta(seconds=patience), last), 0.1
     going = [run for run in runs if run.id is not None]
     while going and twin.clock.now() < end:
         going = [run for run in going if goes_on(twin, run)]
+        if any(run.state == "pending" for run in going):
+            end = min(last, max(end, twin.clock.now() + timedelta(seconds=SHORTEST_WAIT_S)))
         if going:
             twin.clock.wait(wait)
             wait = min(1.0, wait * 1.3)
