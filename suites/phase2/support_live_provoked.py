@@ -28,6 +28,14 @@ def unfinished(twin: Twin, *, tries: int = 2) -> Run | None:
     return None
 
 
+def take_back(twin: Twin, run: Run) -> None:
+    """Cancel a run that has shown what it was started for, so that none behind it waits for it.
+
+    Whether cancelling works is judged by DTC-P2-074.
+    """
+    twin.rest.delete(at(str(run.id)))
+
+
 def provoked(twin: Twin, given: Any, name: str) -> Run:
     """The run that a provocation of the target file starts.
 

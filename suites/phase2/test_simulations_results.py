@@ -6,7 +6,7 @@ import pytest
 
 from dtc_cli.harness.suite import Answer, Blocked, NotApplicable, Tolerated, Twin, expect, verifies
 from suites.phase2.support_live import answered, body, is_zoneless, moment, once
-from suites.phase2.support_live_provoked import unfinished
+from suites.phase2.support_live_provoked import take_back, unfinished
 from suites.phase2.support_live_runs import (
     KINDS,
     UNFINISHED,
@@ -146,7 +146,9 @@ def slow(twin: Twin) -> tuple[Run, Answer, Answer]:
         one = unfinished(twin)
         if one is not None:
             results = twin.rest.get(at(str(one.id), "/results"))
-            if look(twin, one) in UNFINISHED:
+            state = look(twin, one)
+            take_back(twin, one)
+            if state in UNFINISHED:
                 return one, results, one.polls[-1]
         raise NotApplicable("no simulation stays unfinished long enough to be asked too early")
 

@@ -16,7 +16,7 @@ from dtc_cli.harness.suite import (
     verifies,
 )
 from suites.phase2.support_live import answered, body, is_zoneless, moment, once
-from suites.phase2.support_live_provoked import unfinished
+from suites.phase2.support_live_provoked import take_back, unfinished
 from suites.phase2.support_live_runs import FINAL, UNFINISHED, Run, all_watched, at, look, none_completed
 
 CLAUSE = "P2 4.5"
@@ -48,6 +48,7 @@ def lasting(twin: Twin) -> list[Run]:
         for _ in range(3):
             twin.clock.wait(0.1)
             look(twin, run)
+        take_back(twin, run)
         return [run]
 
     return once(twin, "lasting simulation", make)
