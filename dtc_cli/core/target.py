@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TIMEOUT_S = 10.0
 DEFAULT_HAZARDS = ("read", "write")
+DEEPEST_FILE = 50
 ROLES = ("admin", "operator", "viewer", "device", "other_city", "limited", "load")
 
 ADDRESSES = (("rest", "base_url"), ("stream", "url"), ("mqtt", "url"), ("validator", "url"))
@@ -239,8 +240,12 @@ def _not_yaml(problem: yaml.YAMLError, source: str) -> DtcError:
 
 
 def _refuse_aliases(text: str, source: str) -> None:
-    """A few lines of aliases can stand for gigabytes, and no target file needs any."""
+    """A few lines of aliases can stand for gigabytes, and no target file needs any, nor depth."""
+    depth = 0
     for event in yaml.parse(text, Loader=_Loader):
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > DEEPEST_FILE:  # the parser's time grows with the square of the depth
+            raise RecursionError
         if isinstance(event, yaml.AliasEvent):
             line = event.start_mark.line + 1 if event.start_mark else 1
             raise DtcError(

@@ -14,6 +14,7 @@ from dtc_cli.migrate.trouble import plan_error
 from dtc_cli.paths import SPEC
 
 LONGEST_PLAN = 4 * 1024 * 1024
+DEEPEST_PLAN = 50
 """Bytes; a plan is written by hand."""
 
 
@@ -52,8 +53,12 @@ def read(path: Path, *, judged: bool = False) -> tuple[dict[str, Any], dict[str,
 def check(text: str, source: str, *, judged: bool = False) -> tuple[dict[str, Any], dict[str, int]]:
     """As `read`, for the text of a plan."""
     lines: dict[str, int] = {}
+    depth = 0
     try:
         for event in yaml.parse(text, Loader=_Loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > DEEPEST_PLAN:  # the parser's time grows with the square of the depth
+                raise RecursionError
             if isinstance(event, yaml.AliasEvent):
                 raise plan_error(
                     "the plan uses a YAML alias",

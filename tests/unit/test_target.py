@@ -164,3 +164,9 @@ def test_a_file_that_is_not_text(tmp_path: Path) -> None:
     with pytest.raises(DtcError) as caught:
         load(file)
     assert caught.value.code == "target-file"
+
+
+def test_a_file_that_nests_absurdly_is_refused_before_its_end_is_read() -> None:
+    with pytest.raises(DtcError, match="not YAML") as problem:
+        parse("a: " + "[" * 30_000, source="target.yaml", folder=Path())
+    assert "nested too deeply" in problem.value.why
