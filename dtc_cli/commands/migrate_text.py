@@ -311,6 +311,7 @@ def show_diff(found: "Diff") -> None:
     console.out(
         f"same {found.same}, missing {found.missing_count}, extra {found.extra_count}, "
         f"differs {found.differs_count}"
+        + (f"; {found.past} readings stay from before what the source holds now" if found.past else "")
     )
     for name, rows in (("missing", found.missing), ("extra", found.extra), ("differs", found.differs)):
         for one in rows[:20]:

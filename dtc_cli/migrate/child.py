@@ -6,6 +6,7 @@ input; frames go to standard output; nothing else is written there.
 
 import os
 import sys
+from bisect import bisect_left
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from datetime import datetime
@@ -43,6 +44,8 @@ class Job(msgspec.Struct, frozen=True, kw_only=True):
     """Records per frame, at most."""
     placed_only: bool = False
     """Only place the geometries, for the bounds of a city; no records come."""
+    only: list[int] | None = None
+    """Ordinals of the records that are wanted, in order; None for all of them."""
     replay: bool = True
     """Whether records before `start` may be read again; not where one of them crashes the library."""
 
@@ -109,6 +112,9 @@ def _read(job: Job, out: BinaryIO) -> None:
                 read += batch.size
             frames.write(out, frames.END, _ended(read, transformer, reader))
             return
+        if job.only is not None and keyed:
+            _read_picked(reader, layer.name, transformer, job, size, out)
+            return
         if sharing.possible(reader, facts.count, careful=job.careful, whole=job.stop is None, keyed=keyed):
             _read_by_two(reader, layer.name, transformer, job, size, out)
             return
@@ -126,6 +132,26 @@ def _read(job: Job, out: BinaryIO) -> None:
         frames.write(out, frames.END, _ended(read, transformer, reader))
     finally:
         reader.close()
+
+
+def _read_picked(
+    reader: "Source", layer: str, transformer: "Transformer", job: Job, size: int, out: BinaryIO
+) -> None:
+    """Some records of a layer: the others are passed over before anything is done with them."""
+    from dtc_cli.migrate import frames
+
+    wanted, place = job.only or [], 0
+    for batch in reader.batches(layer, start=job.start, size=size, careful=job.careful):
+        end = batch.first + batch.size
+        chosen = [n - batch.first for n in wanted[place : bisect_left(wanted, end)] if n >= batch.first]
+        place = bisect_left(wanted, end)
+        if chosen:
+            records, bodies = transformer.batch(batch.only(chosen))
+            for part in _parts(bodies, job.frame):
+                frames.write(out, frames.DATA, records[part], b"\n".join(bodies[part]) + b"\n")
+        if place == len(wanted):
+            break
+    frames.write(out, frames.END, _ended(job.start, transformer, reader))
 
 
 def _read_by_two(

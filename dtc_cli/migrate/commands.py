@@ -40,6 +40,12 @@ class _Nowhere:
     def put(self, items: Any) -> list[Written]:
         return [Written("created") for _ in items]
 
+    def ahead(self, items: Any) -> int:
+        return 0
+
+    def halt(self) -> None:
+        """Nothing is on its way."""
+
     def checkpoint(self) -> None:
         """Nothing is kept."""
 

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import orjson
 
-from dtc_cli.migrate import compare, content
+from dtc_cli.migrate import compare, content, sensing
 from dtc_cli.migrate.journal import Journal
 from dtc_cli.migrate.plan import Plan
 from dtc_cli.migrate.verify import View, expected_objects
@@ -25,6 +25,8 @@ class Diff(msgspec.Struct, kw_only=True):
     extra_count: int = 0
     differs: list[dict[str, Any]] = []
     differs_count: int = 0
+    past: int = 0
+    """Readings from before or after what the source holds now: its window moved on, and they stay."""
 
     @property
     def equal(self) -> bool:
@@ -36,7 +38,8 @@ def diff(plan: Plan, journal: Journal, view: View, *, tolerance_m: float | None 
     """Compare what the source gives now with what stands in the target.
 
     Extra are objects that a migration of this plan wrote and whose legacy record is gone or no longer
-    maps to them; objects of others are none of its business.
+    maps to them; objects of others are none of its business. A table of readings is a window that moves on:
+    what lies outside of it now is counted apart.
     """
     limit = plan.thresholds.tolerance_m if tolerance_m is None else tolerance_m
     result = Diff()
@@ -46,7 +49,9 @@ def diff(plan: Plan, journal: Journal, view: View, *, tolerance_m: float | None 
             metadata = item.get("metadata") or {}
             if metadata.get("migrationId") == migration or journal.objects([str(item.get("id"))]):
                 store.put(item)
+        window = _Window()
         for layer, expected in expected_objects(plan, journal):
+            window.take(expected["id"])
             now = store.take(expected["id"])
             facts = {"id": expected["id"], "legacyId": expected["metadata"]["legacyId"], "layer": layer}
             if now is None:
@@ -58,6 +63,9 @@ def diff(plan: Plan, journal: Journal, view: View, *, tolerance_m: float | None 
             else:
                 result.same += 1
         for identifier, legacy in store.rest():
+            if window.is_past(identifier):
+                result.past += 1
+                continue
             result.extra_count += 1
             _add(result.extra, {"id": identifier, "legacyId": legacy})
     return result
@@ -88,6 +96,28 @@ def differences(expected: dict[str, Any], now: dict[str, Any], tolerance_m: floa
             if apart > tolerance_m:
                 found["geometry"] = f"{apart:.3f} m apart"
     return found
+
+
+class _Window:
+    """From when to when the source has readings."""
+
+    def __init__(self) -> None:
+        self._first, self._last = "9", ""
+
+    def take(self, identifier: str) -> None:
+        """Note an object that the source gives."""
+        if sensing.family(identifier) == "readings":
+            at = _at(identifier)
+            self._first, self._last = min(self._first, at), max(self._last, at)
+
+    def is_past(self, identifier: str) -> bool:
+        """Whether an object is a reading that lies outside of what the source has."""
+        return sensing.family(identifier) == "readings" and not self._first <= _at(identifier) <= self._last
+
+
+def _at(identifier: str) -> str:
+    """The instant of a reading so that the order of texts is that of time: fractions may be there or not."""
+    return sensing.instant_of(identifier).removesuffix("Z")
 
 
 class _Store:

@@ -78,7 +78,9 @@ def _compare(reader: Source, layer: str, field: str, twice: set[int]) -> Duplica
 
 
 def _content(batch: Any, index: int) -> bytes:
-    row = {name: plain(value) for name, value in batch.row(index).items()}
+    # A field without a value is none: which of them a record shows depends on its neighbours in the batch.
+    given = ((name, plain(value)) for name, value in batch.row(index).items())
+    row = {name: value for name, value in given if value is not None}
     shape = batch.geometry[index]
     told = orjson.dumps(row, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
     told += shapely.to_wkb(shape) if shape is not None else batch.raw.get(index, b"")

@@ -60,7 +60,7 @@ class ImportJobs:
             place = self._relative(place)
         pause, waited = POLL_S, 0.0
         while job.get("status") not in ENDED:
-            time.sleep(pause)
+            self._wire.pause(pause)
             waited += pause
             pause = min(pause * 1.3, POLL_MOST_S if waited < QUICK_S else 0.5)
             job = self._wire.request("GET", place).json()

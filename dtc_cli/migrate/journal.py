@@ -218,6 +218,13 @@ class Journal:
                 "SELECT MIN(n) FROM record WHERE epoch = ? AND layer = ? AND state = 'sent'", (epoch, layer)
             ).fetchone()
             if row[0] is not None:
+                # What is read again must not be taken for a second record of its id.
+                db.execute(
+                    "UPDATE object SET epoch = ?1 - 1 WHERE epoch = ?1 AND id IN (SELECT id FROM record "
+                    "WHERE epoch = ?1 AND layer = ?2 AND n >= ?3 AND state = 'unchanged' "
+                    "AND code IS NOT 'duplicate-identical')",
+                    (epoch, layer, row[0]),
+                )
                 db.execute(
                     "DELETE FROM record WHERE epoch = ? AND layer = ? AND n >= ?", (epoch, layer, row[0])
                 )
@@ -419,6 +426,19 @@ class Journal:
         ]
         held = {name: self.keys_in(epoch, name, "quarantined") for name in {one["layer"] for one in found}}
         return [{**one, "quarantined": one["key"] in held[one["layer"]]} for one in found]
+
+    def ordinals(self, epoch: int, ids: set[str]) -> dict[str, list[int]]:
+        """Where the records of some objects stand in the source: layer to ordinals, in order."""
+        found: dict[str, list[int]] = {}
+        rows = self._db.execute(
+            "SELECT layer, n, id FROM record WHERE epoch = ? "
+            "AND state IN ('loaded', 'repaired', 'unchanged') ORDER BY layer, n",
+            (epoch,),
+        ).fetchall()
+        for layer, n, identifier in rows:
+            if identifier in ids:
+                found.setdefault(layer, []).append(n)
+        return found
 
     def repaired(self) -> set[str]:
         """Ids of objects whose geometry was mended."""

@@ -3,7 +3,7 @@
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -51,17 +51,28 @@ class LayerReader:
         frame: int,
         stop: int | None = None,
         placed_only: bool = False,
+        only: list[int] | None = None,
         command: tuple[str, ...] = (sys.executable, "-m", "dtc_cli.migrate.child"),
     ) -> None:
         self.facts = LayerFacts()
         self._command = command
         self._stop = stop
+        self._child: _Child | None = None
+        self._halted = False
         self._job = Job(
             plan=str(plan), source=source, layer=layer, start=0, size=READ_SIZE, careful=False, stop=stop,
             migration=migration, started=started.isoformat(), frame=frame, placed_only=placed_only,
+            only=only,
         )  # fmt: skip
 
-    def frames(self, start: int = 0) -> Iterator[frames.Frame]:  # noqa: PLR0912 - one state machine
+    def halt(self) -> None:
+        """End the child that is at work: nobody wants further frames."""
+        self._halted = True
+        child = self._child
+        if child is not None:
+            child.kill()
+
+    def frames(self, start: int = 0) -> Generator[frames.Frame, None, None]:  # noqa: PLR0912 - one state machine
         """DATA frames from ordinal `start` on, in order and without gaps.
 
         A record at which the library crashes twice comes as a quarantined record with the code
@@ -79,7 +90,7 @@ class LayerReader:
                 self._job, start=at, size=size, careful=careful, stop=stop, replay=not self.facts.crashes
             )
             ended, status = False, 0
-            child = _Child(self._command, job)
+            child = self._child = _Child(self._command, job)
             try:
                 while (frame := frames.read(child.out)) is not None:
                     if frame.kind == frames.READY:
@@ -93,7 +104,10 @@ class LayerReader:
                         self._note_end(frame.head)
                         ended = True
             finally:
+                self._child = None
                 status = child.close()
+            if self._halted:
+                return
             if ended:
                 if careful and at >= careful_until and at != self._stop and self._more(at, stop):
                     careful_until = -1
@@ -160,6 +174,10 @@ class _Child:
         except BrokenPipeError:
             pass
         self._said = ""
+
+    def kill(self) -> None:
+        """End the child at once; what it still had to say is lost."""
+        self._process.kill()
 
     def close(self) -> int:
         """End the child and return its exit status; negative is a signal."""

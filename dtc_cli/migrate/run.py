@@ -5,7 +5,8 @@ import shlex
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 import msgspec
 
 from dtc_cli.migrate import gates, sensing
+from dtc_cli.migrate.flight import Flight, ahead
+from dtc_cli.migrate.frames import Frame
 from dtc_cli.migrate.journal import SENT, Journal, Written
 from dtc_cli.migrate.plan import Plan
 from dtc_cli.migrate.reader import LayerReader, joined_bounds
@@ -214,6 +217,7 @@ class _Run:
         self._counts = journal.counts(self.epoch)
         self.before = sum(self._counts.values()) - self._counts.get(SENT, 0)
         self._expected: int | None = None
+        self._flight = Flight(sink)
 
     def bounds(self) -> list[float] | None:
         """West, south, east, north of all that was read."""
@@ -236,17 +240,18 @@ class _Run:
             Path(self._plan.file), source, layer, migration=self._migration, started=self._since,
             frame=self._sink.page, stop=None if left is None else start + left,
         )  # fmt: skip
-        counted = None
-        for frame in reader.frames(start):
-            self._expected = reader.facts.count
-            if self._expected is not None and counted is None:
-                counted = self._expected
-                journal.note_count(self.epoch, source, layer, counted)
-            items, page = list(frame.items()), self._sink.page
-            for first in range(0, len(items), page):
-                self._page(name, items[first : first + page])
-            if self._progress is not None:
-                self._progress(dict(self._counts), self._expected, time.monotonic() - self._started)
+        with self._reading(reader, start) as frames:
+            counted = None
+            for frame in frames:
+                self._expected = reader.facts.count
+                if self._expected is not None and counted is None:
+                    counted = self._expected
+                    journal.note_count(self.epoch, source, layer, counted)
+                items, page = list(frame.items()), self._sink.page
+                for first in range(0, len(items), page):
+                    self._page(name, items[first : first + page])
+                if self._progress is not None:
+                    self._progress(dict(self._counts), self._expected, time.monotonic() - self._started)
         facts = reader.facts
         read = max(facts.read, journal.next_ordinal(self.epoch, name))
         whole = left is None or read < start + left or (facts.count is not None and read >= facts.count)
@@ -261,15 +266,25 @@ class _Run:
             Path(self._plan.file), source, layer, migration=self._migration, started=self._since,
             frame=self._sink.page, stop=max(numbers) + 1,
         )  # fmt: skip
-        for frame in reader.frames(min(numbers)):
-            chosen = [(record, body) for record, body in frame.items() if record.n in numbers]
-            if chosen:
-                self._page(name, chosen)
+        with self._reading(reader, min(numbers)) as frames:
+            for frame in frames:
+                chosen = [(record, body) for record, body in frame.items() if record.n in numbers]
+                if chosen:
+                    self._page(name, chosen)
+
+    @contextmanager
+    def _reading(self, reader: LayerReader, start: int) -> Iterator[Iterator[Frame]]:
+        """The frames of a layer, read ahead; at the end all pages made of them are settled."""
+        with closing(ahead(reader.frames(start), reader.halt)) as frames, closing(self._flight):
+            yield frames
+            self._flight.wait()
 
     def _page(self, layer: str, items: list[tuple[Record, bytes]]) -> None:
-        """One page: journal it as sent, write it, settle it."""
+        """One page: journal it as sent, write it, settle it; the last step may come with a later page."""
+        if self._flight.carries(record.id for record, _ in items if record.id):
+            self._flight.wait()
         known = self._journal.objects(record.id for record, _ in items if record.id)
-        first, sending, states = [], [], []
+        first, sending = [], []
         taken: set[str] = set()
         for record, body in items:
             row, item = self._judged(layer, record, body, known, taken)
@@ -278,12 +293,27 @@ class _Run:
                 sending.append((record, item))
         self._count(row[4] for row in first)
         # A target that keeps what it took must find what it was sent in the journal, whatever happens now.
-        ahead = not self._sink.forgets
-        if ahead or not sending:
+        journalled = not self._sink.forgets
+        if journalled or not sending:
             self._journal.put(self.epoch, layer, first)
         if not sending:
             return
-        written = self._sink.put([item for _, item in sending])
+        self._flight.send(
+            [item for _, item in sending],
+            lambda written: self._land(layer, first, sending, written, journalled=journalled),
+        )
+
+    def _land(
+        self,
+        layer: str,
+        first: list[tuple[Any, ...]],
+        sending: list[tuple[Record, Item]],
+        written: Sequence[Written],
+        *,
+        journalled: bool,
+    ) -> None:
+        """Settle a page that was answered."""
+        states = []
         place = self._sink.checkpoint()
         objects = []
         for (record, item), one in zip(sending, written, strict=True):
@@ -293,7 +323,7 @@ class _Run:
                 objects.append(standing)
         self._count(state[0] for state in states)
         self._counts[SENT] -= len(states)
-        if ahead:
+        if journalled:
             self._journal.settle(self.epoch, layer, states, objects, place)
             return
         final = {state[4]: state for state in states}

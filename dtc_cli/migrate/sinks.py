@@ -39,6 +39,14 @@ class Sink(Protocol):
         """Store objects; what came of each, in order. Idempotent: an object may come twice after a crash."""
         ...
 
+    def ahead(self, items: Sequence[Item]) -> int:
+        """How many pages such as this one may be on their way at once; 0 where each is waited for."""
+        ...
+
+    def halt(self) -> None:
+        """Nobody waits for what is on its way any more."""
+        ...
+
     def checkpoint(self) -> Any:
         """Make everything durable; a value from which `restore` finds this place again."""
         ...
@@ -77,6 +85,13 @@ class FileSink:
             raise target_error(
                 f"{path} cannot be written", where=str(path), why=problem.strerror or str(problem)
             ) from problem
+
+    def ahead(self, items: Sequence[Item]) -> int:
+        """A file is written page after page."""
+        return 0
+
+    def halt(self) -> None:
+        """Nothing is ever on its way."""
 
     def put(self, items: Sequence[Item]) -> list[Written]:
         """See `Sink`."""

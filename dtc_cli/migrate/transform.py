@@ -130,7 +130,7 @@ class Transformer:
         readings = self._readings.judge(table) if self._readings is not None else None
         records, bodies = [], []
         for index, kind in enumerate(kinds):
-            n, key = batch.first + index, keys[index] if keys is not None else None
+            n, key = batch.ordinal(index), keys[index] if keys is not None else None
             problem = refused.get(index)
             if problem is None:
                 legacy = (rest[index] if rest is not None else None) or None

@@ -1,6 +1,7 @@
 """A twin as the target: bulk import where it is offered, else single writes side by side."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from typing import Any
 from urllib.parse import quote
@@ -9,6 +10,7 @@ import httpx
 import orjson
 
 from dtc_cli.migrate import content, sensing, sensor_door
+from dtc_cli.migrate.flight import ahead
 from dtc_cli.migrate.import_jobs import PAGE, ImportJobs, rows_of
 from dtc_cli.migrate.journal import Written
 from dtc_cli.migrate.merge_patch import merge_patch
@@ -21,6 +23,8 @@ MERGE = {"Content-Type": "application/merge-patch+json"}
 SETTLE_S = 300.0
 """Seconds that a rollback waits for imports of a killed run."""
 BULK_PAGE, SINGLE_PAGE = 5000, 500
+JOBS_AHEAD = 3
+"""Import jobs under way at once: one that is written, one that is judged, one that is taken in."""
 
 
 class Twin:
@@ -123,6 +127,14 @@ class Twin:
                 return imported
         written: list[Written | None] = self._wire.many([partial(self._store, item) for item in items])
         return self._with_replaced(items, written)
+
+    def ahead(self, items: Sequence[Item]) -> int:
+        """Import jobs may wait at the target: one is judged there while another is written."""
+        return JOBS_AHEAD if self._jobs.offered and sensing.family(items[0].id) == "objects" else 0
+
+    def halt(self) -> None:
+        """Give up waiting for import jobs."""
+        self._wire.halt()
 
     def checkpoint(self) -> None:
         """A target keeps what it acknowledged."""
@@ -300,6 +312,12 @@ class Twin:
             yield from sensor_door.walk(self._wire, self._at, self._spans())
 
     def _pages(self, what: str) -> Iterator[dict[str, Any]]:
+        """The entities of a collection; a page is fetched while the one before it is looked at."""
+        with closing(ahead(self._fetched(what))) as pages:
+            for rows in pages:
+                yield from rows
+
+    def _fetched(self, what: str) -> Generator[list[dict[str, Any]], None, None]:
         """A collection page by page; by cursor where the target gives one, else by offset."""
         offset, cursor = 0, None
         while True:
@@ -315,7 +333,7 @@ class Twin:
                 )
             body = orjson.loads(answer.content)
             rows = rows_of(body)
-            yield from rows
+            yield rows
             offset += len(rows)
             following = body.get("next") if isinstance(body, dict) else None
             if following is not None and following == cursor:

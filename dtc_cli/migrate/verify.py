@@ -109,7 +109,7 @@ def verify(plan: Plan, journal: Journal, view: View, *, seed: int = 1, geometry:
     seen_ids: set[str] = set()
     # The source is read anew while the target is.
     with ThreadPoolExecutor(1, thread_name_prefix="verify") as pool:
-        anew = pool.submit(_given_again, _readers(plan, journal) if geometry else [], chosen)
+        anew = pool.submit(_given_again, plan, journal, chosen)
         for part in _parts(view.walk(), 500):
             known = journal.objects(str(item.get("id")) for item in part)
             for item in part:
@@ -176,11 +176,17 @@ def _chosen(journal: Journal, expected: int, seed: int) -> set[str]:
     return found
 
 
-def _given_again(
-    readers: list[tuple[str, LayerReader]], chosen: set[str]
-) -> list[tuple[str, dict[str, Any]]]:
-    """What the source gives now for the chosen objects: (layer, object)."""
-    return list(_mapped(readers, chosen))
+def _given_again(plan: Plan, journal: Journal, chosen: set[str]) -> list[tuple[str, dict[str, Any]]]:
+    """What the source gives now for the chosen objects: (layer, object).
+
+    They are looked for where they stood; where the source was changed since, all of it is read.
+    """
+    if not chosen:
+        return []
+    found = list(_mapped(_readers(plan, journal, chosen), chosen))
+    if {item["id"] for _, item in found} == chosen:
+        return found
+    return list(_mapped(_readers(plan, journal), chosen))
 
 
 def _geometry(
@@ -218,8 +224,8 @@ def expected_objects(plan: Plan, journal: Journal) -> Iterator[tuple[str, dict[s
     return _mapped(_readers(plan, journal), None)
 
 
-def _readers(plan: Plan, journal: Journal) -> list[tuple[str, LayerReader]]:
-    """A reader for each layer that was migrated, as far as it was."""
+def _readers(plan: Plan, journal: Journal, chosen: set[str] | None = None) -> list[tuple[str, LayerReader]]:
+    """A reader for each layer that was migrated, as far as it was; for some objects, where they stood."""
     started = datetime.fromisoformat(journal.fact("started"))
     epoch = int(journal.fact("epoch"))
     stops = {
@@ -227,10 +233,13 @@ def _readers(plan: Plan, journal: Journal) -> list[tuple[str, LayerReader]]:
         for one in journal.layers(epoch)
     }
     found = []
+    places = None if chosen is None else journal.ordinals(epoch, chosen)
     for source in plan.sources:
         for layer in source.layers:
             name = f"{source.name}/{layer.name}"
             if layer.skip or name not in stops or stops[name] == 0:
+                continue
+            if places is not None and name not in places:
                 continue
             reader = LayerReader(
                 Path(plan.file),
@@ -240,6 +249,7 @@ def _readers(plan: Plan, journal: Journal) -> list[tuple[str, LayerReader]]:
                 started=started,
                 frame=2000,
                 stop=stops[name],
+                only=None if places is None else places[name],
             )
             found.append((name, reader))
     return found

@@ -2,6 +2,7 @@
 
 import random
 import ssl
+import threading
 import time
 import urllib.parse
 from collections.abc import Callable, Sequence
@@ -36,10 +37,14 @@ class Wire:
         target: the target file.
         patience_s: how long one request is repeated before the run pauses.
         wait: sleeps; a test gives another.
+
+    Attributes:
+        waited_s: seconds that trouble cost.
+        retries: requests that were made again.
     """
 
     def __init__(
-        self, target: Target, *, patience_s: float = 60.0, wait: Callable[[float], None] = time.sleep
+        self, target: Target, *, patience_s: float = 60.0, wait: Callable[[float], Any] | None = None
     ) -> None:
         if target.base_url is None:
             raise target_error(
@@ -49,7 +54,8 @@ class Wire:
         credentials = Credentials(target, Redactor())
         self._base = target.base_url
         self._where = target.where("rest.base_url")
-        self.patience_s, self._wait = patience_s, wait
+        self._halted = threading.Event()
+        self.patience_s, self._wait = patience_s, wait or self._halted.wait
         headers = dict(credentials.role(credentials.usual).headers) if credentials.roles else {}
         try:
             context: Any = ssl.create_default_context(cafile=str(target.ca)) if target.ca else True
@@ -68,6 +74,20 @@ class Wire:
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="migrate")
         self.waited_s = 0.0
         self.retries = 0
+
+    def halt(self) -> None:
+        """End all waiting, in every thread: who waits hears that the target is given up."""
+        self._halted.set()
+
+    def pause(self, seconds: float) -> None:
+        """Wait.
+
+        Raises:
+            TargetDown: where all waiting was ended.
+        """
+        self._wait(seconds)
+        if self._halted.is_set():
+            raise self._down("this program stopped waiting for it")
 
     def close(self) -> None:
         """Close all connections."""
@@ -114,7 +134,7 @@ class Wire:
                 raise self._down(why)
             self.waited_s += wait
             self.retries += 1
-            self._wait(wait)
+            self.pause(wait)
 
     def many(self, calls: Sequence[Callable[[], Any]]) -> list[Any]:
         """The results of calls, made side by side, in order."""

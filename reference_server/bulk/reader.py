@@ -4,6 +4,7 @@ Three forms: a GeoJSON FeatureCollection, a record of phase 1, and NDJSON (one J
 """
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
@@ -32,6 +33,7 @@ HEADER = frozenset(
 )
 MAX_MEMBERS = 10_000
 """Members that an object above the rows may have."""
+_CITY = re.compile(rb'\s*\{\s*"city"')
 _BLANK = " \t\n\r"
 _DECODER = json.JSONDecoder()
 """Finds where a value ends; the value itself is read strictly then."""
@@ -68,6 +70,13 @@ class Document:
         """
         with self.path.open("rb") as file:
             yield from self._lines(file) if self.lines else self._document(Text(file))
+
+    def heads(self) -> Iterator[Item]:
+        """Of NDJSON the rows that begin as a header of the city does; no other is parsed."""
+        with self.path.open("rb") as file:
+            for number, raw in enumerate(file, 1):
+                if _CITY.match(raw):
+                    yield self._line(raw, number, 0)
 
     def _lines(self, file: IO[bytes]) -> Iterator[Item]:
         number = at = 0

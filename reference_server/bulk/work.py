@@ -56,6 +56,8 @@ class Work:
             self._sql.executescript(TABLES)
             self._sql.execute("BEGIN")
         self._number = 0
+        self.refers = False
+        """Whether a row names another entity."""
         self._rows: list[tuple[int, int, str, bytes]] = []
         self._names: list[tuple[int, str, int]] = []
         self._refs: list[tuple[int, int, str]] = []
@@ -80,7 +82,9 @@ class Work:
         self._rows.append((key, line, pointer, body))
         named = "object" if kind == "delete" else kind
         self._names.append((KINDS.index(named), entity, key))
-        self._refs.extend((key, KINDS.index(wanted), name) for wanted, name in refs)
+        if refs:
+            self.refers = True
+            self._refs.extend((key, KINDS.index(wanted), name) for wanted, name in refs)
         if len(self._rows) >= FLUSH:
             self.flush()
 
@@ -121,6 +125,8 @@ class Work:
         P1 7.2 BUS-005: the end is reached when no row names a refused one.
         """
         self.flush()
+        if not self.refers:
+            return
         self._sql.execute("COMMIT")
         self._sql.execute("ATTACH ? AS city", (f"{database.absolute().as_uri()}?mode=ro",))
         self._sql.execute("BEGIN")

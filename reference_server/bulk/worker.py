@@ -18,6 +18,8 @@ from reference_server.services.cities import City
 from reference_server.storage.protocol import CityRow
 from reference_server.strictjson import BadJsonError
 
+ASKS = ("settle",)
+"""What is told, and answered, between judging rows and looking for what they name."""
 TELL_EVERY = 500
 """Rows between two messages about progress."""
 
@@ -34,9 +36,13 @@ class Task(msgspec.Struct, frozen=True):
 
 
 def run(pipe: Connection, task: Task) -> None:
-    """Judge all rows; tells ("read", bytes), then ("done", rows) or ("failed", code, message)."""
+    """Judge all rows; tells ("read", bytes), then ("done", rows) or ("failed", code, message).
+
+    Where rows name other entities, it tells `ASKS` before it looks for them in the city, and waits.
+    """
     os.nice(5)
-    with contextlib.suppress(BrokenPipeError):  # the server is gone; it starts this again when it is back
+    # The server is gone: it starts this again when it is back.
+    with contextlib.suppress(BrokenPipeError, EOFError):
         _run(pipe, task)
 
 
@@ -51,6 +57,9 @@ def _run(pipe: Connection, task: Task) -> None:
             if count % TELL_EVERY == 0:
                 pipe.send(("read", item.at))
         check_header(document, city)
+        if work.refers:
+            pipe.send(ASKS)
+            pipe.recv()
         work.settle(task.database, city.no)
         pipe.send(("done", work.finish()))
     except BadJsonError as problem:
@@ -69,7 +78,7 @@ def check(path: Path, city: City, *, lines: bool) -> None:
         ApiError: INVALID_CITY_DATA, VALIDATION_ERROR.
     """
     document = Document(path, lines=lines)
-    for _ in document:
+    for _ in document.heads() if lines else document:
         pass
     check_header(document, city)
 

@@ -1,5 +1,7 @@
 """Imports as jobs: taken in whole, judged apart, written batch by batch, resumed after a crash.
 
+Jobs come into the city in the order in which they were taken in; one is judged while another is written.
+
 A job's state and the rows that it wrote are committed together, so a job that was interrupted anywhere goes
 on where its last commit left it.
 """
@@ -34,14 +36,14 @@ MAX_WAITING = 100
 
 
 class Imports:
-    """Runs the jobs of a server, one at a time, in the order in which they came."""
+    """Runs the jobs of a server in the order in which they came: one is written at a time, and one judged."""
 
     def __init__(self, storage: Storage, folder: Path, threshold: float | None) -> None:
         self.storage = storage
         self.folder = folder
         self._threshold = threshold
         self._jobs: dict[str, Job] = {}
-        self._turn = asyncio.Lock()
+        self._judging, self._writing = asyncio.Lock(), asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = False
         self._context = multiprocessing.get_context("forkserver")
@@ -192,16 +194,16 @@ class Imports:
         job = self._jobs.get(import_id)
         if job is not None:
             job.stopped.set()
-        self._begin(row, city.id)  # the lock of the turn lets a run that was stopped end first
+        self._begin(row, city.id)  # its turn to write comes when a run that was stopped has ended
         return row
 
     # --- running
 
     async def _run(self, job: Job, city_id: str) -> None:
-        async with self._turn:
+        async with Turn(self._judging, self._writing) as turn:
+            latest = None if self._closing else await self.storage.import_job(job.id)
             if self._closing:
                 return
-            latest = await self.storage.import_job(job.id)
             if latest is None or latest.status not in OPEN:
                 self._clear(job)
                 return
@@ -209,9 +211,10 @@ class Imports:
             job.body = orjson.loads(latest.body)
             try:
                 if job.removes is not None:
+                    await turn.to_write()
                     await self._remove(job, job.removes, city_id)
                 else:
-                    await self._import(job, city_id)
+                    await self._import(job, city_id, turn)
             except (ApiError, OSError) as problem:
                 await self._end(job, "failed", error=str(problem))
             except Exception:
@@ -220,20 +223,21 @@ class Imports:
             if not self._closing:
                 self._clear(job)
 
-    async def _import(self, job: Job, city_id: str) -> None:
+    async def _import(self, job: Job, city_id: str, turn: "Turn") -> None:
         row = await self.storage.city(city_id)
         if row is None:
             return
         city = cities.decoded(row)
         if not job.body.get("judged"):
             name = f"{job.id}.{uuid.uuid4().hex[:8]}.rows"
-            if not await self._judge(job, city, self.folder / name):
+            if not await self._judge(job, city, self.folder / name, turn):
                 return
+        await turn.to_write()
         await self._write(job, city)
 
-    async def _judge(self, job: Job, city: City, path: Path) -> bool:
+    async def _judge(self, job: Job, city: City, path: Path, turn: "Turn") -> bool:
         """Have the body judged; False when that failed or was stopped."""
-        ours, theirs = self._context.Pipe(duplex=False)
+        ours, theirs = self._context.Pipe()
         task = worker.Task(
             self.spool(job.id),
             path,
@@ -248,6 +252,12 @@ class Imports:
         await self._store(job, status="running")
         try:
             end = await self._follow(job, ours)
+            if end == worker.ASKS:  # it names entities that the jobs before it may bring
+                await turn.to_write()
+                ours.send(worker.ASKS)
+                end = await self._follow(job, ours)
+        except BrokenPipeError:
+            end = ("failed", "INTERNAL_ERROR", "the reading ended without an answer")
         finally:
             process.kill()
             await asyncio.to_thread(process.join)
@@ -262,7 +272,7 @@ class Imports:
         return True
 
     async def _follow(self, job: Job, pipe: Any) -> Any:
-        """What the process tells at its end; None when the job was stopped."""
+        """What the process tells at its end, or when it waits; None when the job was stopped."""
         ready = asyncio.Event()
         loop = asyncio.get_running_loop()
         loop.add_reader(pipe.fileno(), ready.set)
@@ -355,6 +365,33 @@ class Imports:
             for path in self.folder.glob(f"{job.id}.*"):
                 with contextlib.suppress(FileNotFoundError):
                     os.unlink(path)
+
+
+class Turn:
+    """The place of a job in the queue: first it is judged, then written, each beside one other job at most.
+
+    The turn to judge is given up only once that to write was gained, so nobody overtakes.
+    """
+
+    def __init__(self, judging: asyncio.Lock, writing: asyncio.Lock) -> None:
+        self._judging, self._writing = judging, writing
+        self._writes = False
+
+    async def __aenter__(self) -> "Turn":
+        """Wait for the turn to judge."""
+        await self._judging.acquire()
+        return self
+
+    async def to_write(self) -> None:
+        """Wait until the job before has ended; the next one may be judged then."""
+        if not self._writes:
+            await self._writing.acquire()
+            self._writes = True
+            self._judging.release()
+
+    async def __aexit__(self, *_: object) -> None:
+        """Make way."""
+        (self._writing if self._writes else self._judging).release()
 
 
 def absent(city: City, import_id: str) -> ApiError:

@@ -212,13 +212,34 @@ class CityGmlSource:
                 }
                 if hrefs:
                     wanted |= hrefs - {_id(one) for one in element.iter(*COMPOSED)}
-            self._shared = {}
-            for element in self.objects():
-                for one in element.iter(*COMPOSED):
-                    key = _id(one)
-                    if key in wanted and key is not None:
-                        self._shared[key] = [Surfaces.rings(part) for part in one.iter(*POLYGONS)]
+            self._shared = self._surfaces({key: key for key in wanted})
+            elsewhere: dict[str, dict[str, str]] = {}
+            for key in wanted:
+                name, mark, within = key.partition("#")
+                if mark:
+                    elsewhere.setdefault(name, {})[within] = key
+            for name, ids in elsewhere.items():
+                other = self._beside(name)
+                if other is not None:
+                    self._shared.update(other._surfaces(ids))
         return self._shared
+
+    def _surfaces(self, wanted: Mapping[str, str]) -> dict[str, list[Rings]]:
+        """The surfaces of some ids, wherever they stand in the file, under the names that they are given."""
+        found: dict[str, list[Rings]] = {}
+        for element in self.objects():
+            for one in element.iter(*COMPOSED):
+                key = _id(one)
+                if key is not None and key in wanted:
+                    found[wanted[key]] = [Surfaces.rings(part) for part in one.iter(*POLYGONS)]
+        return found
+
+    def _beside(self, name: str) -> "CityGmlSource | None":
+        """The file that a reference names, where it lies beside this one or below; never an address."""
+        place = (self._path.parent / name).resolve()
+        if "://" in name or self._path.parent.resolve() not in place.parents or not place.is_file():
+            return None
+        return CityGmlSource(str(place))
 
     def _items(self, layer: str) -> Iterator[Item]:
         """Records; the geometries of a chunk are made together, which is several times quicker."""

@@ -20,6 +20,14 @@ SUFFIXES = {
 }  # fmt: skip
 MARKED_UP = frozenset({"gml", "kml", "gpx", "xlsx"})
 """Formats of XML that a library parses for us: looked at before it does."""
+TILED: Mapping[str, tuple[tuple[str, ...], bytes]] = {
+    "citygml": ((".gml", ".xml"), b"opengis.net/citygml"),
+    "cityjson": ((".json", ".jsonl"), b'"CityJSON"'),
+}
+"""Formats of which a folder is one source: how their files are called, and what stands at their beginning."""
+TILE_SUFFIXES = (".gml", ".xml", ".json", ".jsonl")
+BESIDE = frozenset({"codelists", "schemas", "metadata", "specification", "__MACOSX"})
+"""Folders beside tiles that hold none."""
 BIGGEST_ZIP = 20 * 1024**3
 """Bytes that an archive may unpack to, and its ratio below; beyond is a bomb or a mistake."""
 WORST_RATIO = 200
@@ -58,7 +66,7 @@ def _featureserver(path: str, **options: Any) -> Source:
 def _citygml(path: str, **options: Any) -> Source:
     from dtc_cli.migrate.sources.citygml import CityGmlSource
 
-    return CityGmlSource(path, **options)
+    return _in_tiles(path, CityGmlSource, options)
 
 
 def _osm(path: str, **options: Any) -> Source:
@@ -70,7 +78,26 @@ def _osm(path: str, **options: Any) -> Source:
 def _cityjson(path: str, **options: Any) -> Source:
     from dtc_cli.migrate.sources.cityjson import CityJsonSource
 
-    return CityJsonSource(path, **options)
+    return _in_tiles(path, CityJsonSource, options)
+
+
+def _in_tiles(path: str, one: Callable[..., Source], options: dict[str, Any]) -> Source:
+    """A file, or a folder or an archive of such files."""
+    from dtc_cli.migrate.sources import tiles
+
+    place, format = Path(path), options["format"]
+
+    def tile(file: str) -> Source:
+        return one(file, **options)
+
+    def chosen(folder: Path) -> list[Path]:
+        return _tiles(folder, format)
+
+    if place.is_dir():
+        return tiles.TiledSource(place, chosen(place), tile, format=format)
+    if place.suffix.lower() == ".zip":
+        return tiles.PackedTiles(place, TILE_SUFFIXES, chosen, tile, format=format)
+    return one(path, **options)
 
 
 def _gtfs(path: str, **options: Any) -> Source:
@@ -202,14 +229,8 @@ def detect(path: str) -> str:  # noqa: PLR0911 - one per sign
             f"there is no source {path}", where=path, hint="give a file, a .gdb folder or a URL"
         )
     suffix = place.suffix.lower()
-    if place.is_dir() and (place / "stops.txt").is_file():
-        return "gtfs"
-    if place.is_dir() and suffix != ".gdb" and any(one.suffix.lower() == ".shp" for one in place.iterdir()):
-        return "shapefile"
     if place.is_dir() and suffix != ".gdb":
-        raise source_error(
-            f"{path} is a folder", where=path, hint="give one of the files in it; a .gdb folder is a source"
-        )
+        return _by_folder(place)
     if place.is_file() and place.stat().st_size == 0:
         raise source_error(f"{path} is empty", where=path, why="it has no bytes")
     if suffix in (".zip",):
@@ -227,6 +248,22 @@ def detect(path: str) -> str:  # noqa: PLR0911 - one per sign
         where=path,
         why=f"no reader is registered for {suffix or 'a name without suffix'}",
         hint="format: in the plan, or --format; known: " + ", ".join(sorted(READERS)),
+    )
+
+
+def _by_folder(place: Path) -> str:
+    if (place / "stops.txt").is_file():
+        return "gtfs"
+    if any(one.suffix.lower() == ".shp" for one in place.iterdir()):
+        return "shapefile"
+    for format in TILED:
+        if _tiles(place, format):
+            return format
+    raise source_error(
+        f"{place} is a folder",
+        where=str(place),
+        why="it holds no shapefiles, no GTFS, and no tiles of CityGML or CityJSON",
+        hint="give one of the files in it; a .gdb folder is a source",
     )
 
 
@@ -291,16 +328,10 @@ def _by_archive(place: Path) -> str:
         return "filegdb"
     if any(name.rpartition("/")[2] == "stops.txt" for name in names):
         return "gtfs"
-    gml = next((name for name in _members(place) if name.lower().endswith((".gml", ".xml"))), None)
-    if gml is not None and not any(name.endswith((".shp", ".gpkg")) for name in names):
-        with zipfile.ZipFile(place) as archive, archive.open(gml) as stream:
-            if b"opengis.net/citygml" in stream.read(65536):
-                raise source_error(
-                    f"{place.name} holds CityGML, which is read unpacked only",
-                    where=str(place),
-                    why="code lists and other parts lie beside the file by relative paths",
-                    hint="unpack it and give the .gml file; a plan may have several sources",
-                )
+    if not any(name.endswith((".shp", ".gpkg")) for name in names):
+        for format, (suffixes, mark) in TILED.items():
+            if _holds(place, suffixes, mark):
+                return format
     for suffix in (".shp", ".gpkg", ".geojson", ".gml", ".kml", ".dxf", ".tab", ".mif", ".csv"):
         if any(name.endswith(suffix) for name in names):
             return SUFFIXES[suffix]
@@ -309,6 +340,35 @@ def _by_archive(place: Path) -> str:
         where=str(place),
         why="it has " + (", ".join(names[:5]) or "no files"),
         hint="an archive may hold a shapefile, a file geodatabase, GTFS, or one file of a known format",
+    )
+
+
+def _holds(place: Path, suffixes: tuple[str, ...], mark: bytes) -> bool:
+    """Whether one of the files of an archive begins as a tile does."""
+    with zipfile.ZipFile(place) as archive:
+        for one in archive.infolist():
+            if one.filename.lower().endswith(suffixes) and not BESIDE & set(Path(one.filename).parts):
+                try:
+                    with archive.open(one) as stream:
+                        if mark in stream.read(65536):
+                            return True
+                except (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError) as problem:
+                    raise source_error(
+                        f"{place.name} cannot be unpacked", where=str(place), why=str(problem)[:200]
+                    ) from problem
+    return False
+
+
+def _tiles(folder: Path, format: str) -> list[Path]:
+    """The tiles of a folder and of those in it, by name."""
+    suffixes, mark = TILED[format]
+    return sorted(
+        one
+        for one in folder.rglob("*")
+        if one.suffix.lower() in suffixes
+        and one.is_file()
+        and not BESIDE & set(one.relative_to(folder).parts)
+        and mark in _head(one)
     )
 
 

@@ -53,6 +53,26 @@ class Batch(msgspec.Struct, kw_only=True):
     """Index to the geometry as it stood in the source (WKB), where it could not be parsed."""
     extra: Mapping[int, dict[str, Any]] = {}
     """Index to further members of the object (geometries by LOD, parent)."""
+    ordinals: Sequence[int] | None = None
+    """Where some records were picked: the ordinal of each."""
+
+    def ordinal(self, index: int) -> int:
+        """The ordinal of a record in its layer."""
+        return self.first + index if self.ordinals is None else self.ordinals[index]
+
+    def only(self, indices: Sequence[int]) -> "Batch":
+        """Some of the records, in their order."""
+        place = {old: new for new, old in enumerate(indices)}
+        return Batch(
+            first=self.first,
+            columns={name: [column[one] for one in indices] for name, column in self.columns.items()},
+            geometry=self.geometry[list(indices)],
+            fids=[self.fids[one] for one in indices],
+            problems={place[one]: told for one, told in self.problems.items() if one in place},
+            raw={place[one]: raw for one, raw in self.raw.items() if one in place},
+            extra={place[one]: more for one, more in self.extra.items() if one in place},
+            ordinals=[self.ordinal(one) for one in indices],
+        )
 
     @property
     def size(self) -> int:

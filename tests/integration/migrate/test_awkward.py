@@ -309,10 +309,3 @@ def test_wide_texts_without_a_mark_and_sheets_that_are_not_read(tmp_path: Path) 
     book.create_sheet("2023").append(["id"])
     book.save(tmp_path / "a.xlsx")
     assert any("only the sheet Sheet is read" in note for note in read(tmp_path / "a.xlsx")[0].notes)
-
-
-def test_city_models_in_an_archive_are_unpacked_by_a_person(tmp_path: Path) -> None:
-    with zipfile.ZipFile(tmp_path / "a.zip", "w") as out:
-        out.writestr("udx/bldg/a.gml", '<core:CityModel xmlns:core="http://www.opengis.net/citygml/2.0"/>')
-    with pytest.raises(DtcError, match="unpacked only"):
-        detect(str(tmp_path / "a.zip"))

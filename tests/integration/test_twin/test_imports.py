@@ -147,6 +147,19 @@ def test_a_record_brings_sensors_readings_services_and_simulations(twin: Twin) -
         assert twin.call("GET", path).status_code == 404, path
 
 
+def test_a_job_may_name_what_the_job_before_it_brings(twin: Twin) -> None:
+    first = begun(twin, lines(item(6000 + n) for n in range(600)))
+    sensor = {"id": "late-sensor", "type": "OccupancySensor", "attachedTo": "in-006599"}
+    second = begun(twin, lines([{"sensor": sensor}, item(6700, type="Road")]))
+    third = begun(twin, lines([item(6701)]))
+    found = [ended(twin, one)["counts"] for one in (third, second, first)]
+    assert [(one["created"], one["failed"]) for one in found] == [(1, 0), (2, 0), (600, 0)]
+    orders = [
+        twin.get(f"/objects/{one}")["metadata"]["revision"] for one in ("in-006599", "in-006700", "in-006701")
+    ]
+    assert orders == sorted(orders)
+
+
 def test_features_are_objects_and_keep_hidden_properties(twin: Twin) -> None:
     place = item(4000)["geometry"]
     features = [
