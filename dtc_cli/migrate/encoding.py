@@ -31,6 +31,7 @@ UTF16_MARKS = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 CANDIDATES = (
     "utf-8", "cp949", "cp932", "euc-jp", "gbk", "big5", "cp1251", "koi8-r", "cp1252", "iso8859-2", "cp874",
 )  # fmt: skip
+UNIT_SIGNS = frozenset("°²³µ")
 _COMMON_HANGUL = frozenset(
     "시구동읍면리로길도강서남북중대한국성산천주수이가나다라사아자부인지고정기장원공학교청건물주택용"
 )
@@ -92,7 +93,7 @@ def guess(samples: Sequence[bytes]) -> Guess:
     )
 
 
-def _plausibility(text: str, name: str) -> float:
+def _plausibility(text: str, name: str) -> float:  # noqa: PLR0912 - one arm per script
     """Higher is more like writing; about -1 to 1.6."""
     total, points = 0, 0.0
     previous_upper = False
@@ -103,7 +104,9 @@ def _plausibility(text: str, name: str) -> float:
             continue
         total += 1
         in_latin_word = _ascii_letter(before) or _ascii_letter(after)
-        if in_latin_word and not 0xC0 <= code <= 0x17F and character.isalpha():
+        if sign := _of_unit(before, character, after):
+            points += sign
+        elif in_latin_word and not 0xC0 <= code <= 0x17F and character.isalpha():
             points -= 1.0  # scripts are not mixed within a word: Z\uccb4rich is Zürich misread
         elif code < 0xA0 or character == "\ufffd" or 0xE000 <= code < 0xF900:
             points -= 2
@@ -130,6 +133,15 @@ def _plausibility(text: str, name: str) -> float:
             points -= 0.4 + 0.6 * (before.isalpha() and after.isalpha())
         previous_upper = character.isupper()
     return points / total if total else 0.0
+
+
+def _of_unit(before: str, character: str, after: str) -> float:
+    """Points for the sign of a unit, and for one misread: no word has the letters of m³ or of µg so."""
+    if character in UNIT_SIGNS:
+        return 0.4
+    if character == "ł":
+        return -1.0 if before == "m" and not after.isalpha() else 0.0
+    return -1.0 if character == "ľ" and not before.isalpha() and after in "gmlsVAW" else 0.0
 
 
 def _ascii_letter(character: str) -> bool:

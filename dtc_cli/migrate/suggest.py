@@ -13,29 +13,37 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "name": (
         "name", "nm", "bldnm", "bldgname", "buldnm", "boroname", "건물명", "명칭", "이름", "시설명", "名称",
         "建物名", "label", "facilityname", "stopname", "routelongname", "title",
+        "bezeichnung", "nom", "nombre", "naam", "nome", "nazev", "název", "nazwa", "назва", "название",
     ),
     "address": (
-        "address", "addr", "fulladdr", "addrfull", "rnadr", "propertyaddress", "주소", "도로명주소",
+        "address", "addr", "adresse", "anschrift", "adres", "adresa", "direccion", "dirección", "indirizzo",
+        "endereço", "fulladdr", "addrfull", "rnadr", "propertyaddress", "주소", "도로명주소",
         "지번주소", "住所", "所在地",
     ),
     "buildingType": (
-        "type", "buildingtype", "bldgtype", "usecd", "usenm", "use", "usage", "usecode", "용도", "주용도",
+        "type", "buildingtype", "bldgtype", "usecd", "usenm", "use", "usage", "usecode", "nutzung",
+        "gebäudenutzung", "gebaeudenutzung", "gebruiksdoel", "용도", "주용도",
         "건물용도", "주용도코드", "用途", "建物用途", "buldprpos", "function", "class", "building",
     ),
     "floors.above": (
         "floors", "floor", "storeys", "stories", "grofloco", "grndflr", "groflr", "levels", "numfloors",
-        "buildinglevels", "storeysaboveground", "지상층수", "층수", "지상층", "地上階数", "地上階", "階数",
+        "buildinglevels", "storeysaboveground", "geschosse", "geschosszahl", "stockwerke", "nbetages",
+        "etages", "étages", "plantas", "verdiepingen", "piani", "podlazi", "podlaží", "지상층수",
+        "층수", "지상층", "地上階数", "地上階", "階数",
     ),
     "floors.below": (
         "basements", "basement", "undfloco", "ugrndflr", "undflr", "storeysbelowground", "지하층수",
         "지하층", "地下階数", "地下階",
     ),
     "height": (
-        "height", "hgt", "bldh", "heit", "hght", "heightm", "heightft", "roofheight", "measuredheight",
+        "höhe", "hoehe", "gebäudehöhe", "gebaeudehoehe", "hauteur", "altura", "hoogte", "altezza", "vyska",
+        "výška", "wysokosc", "wysokość", "height", "hgt", "bldh", "heit", "hght", "heightm", "heightft",
+        "roofheight", "measuredheight",
         "높이", "건물높이", "高さ", "建物高",
     ),
     "area": (
-        "area", "shapearea", "totarea", "arear", "floorarea", "grossarea", "면적", "연면적", "面積",
+        "fläche", "flaeche", "superficie", "oppervlakte", "plocha", "powierzchnia", "area", "shapearea",
+        "totarea", "arear", "floorarea", "grossarea", "면적", "연면적", "面積",
         "延床面積",
     ),
     "constructionYear": (
@@ -56,7 +64,8 @@ KEYS = (
     "bin", "bbl", "parcelid", "parcelno", "apn", "oid", "osmid", "identifier", "kennung",
     "gebaeudeid", "assetid", "gid", "uid", "ufid", "bldgid", "buildingid", "globalid", "gmlid", "code",
     "borocode",
-    "pnu", "mgmtno", "bdmgtsn", "stopid", "routeid", "polyid", "건물관리번호", "관리번호",
+    "pnu", "mgmtno", "bdmgtsn", "entityhandle", "lfdnr", "objektnr", "nr", "num", "nummer", "stopid",
+    "routeid", "polyid", "건물관리번호", "관리번호",
     "고유번호", "建物id", "識別番号",
 )  # fmt: skip
 NEAR_KEYS = tuple(name for name in KEYS if name not in ("code", "borocode", "ref"))
@@ -162,7 +171,7 @@ def key_field(fields: Sequence[FieldProfile], stated: str | None) -> tuple[str |
                 return field.name, 0.5, f"its name is that of a key, but {told}"
     for field in unique:
         if field.kind in ("text", "integer") and re.search(
-            r"(id|code|key|no|cd|sn|番号|번호|코드)$", field.name.lower()
+            r"(id|code|key|no|cd|sn|番号|번호|코드)$|^id[_-]", field.name.lower()
         ):
             return field.name, 0.6, "it ends like a key, and all values differ"
     others = [field.name for field in unique if field.kind in ("text", "integer")][:4]

@@ -11,7 +11,7 @@ from dtc_cli.migrate.sources.citygml_codes import Codes
 from dtc_cli.migrate.sources.citygml_rows import Rows, local
 from dtc_cli.migrate.sources.records import Item, Kinds, batches, file_token
 from dtc_cli.migrate.sources.shells import Property, Shells
-from dtc_cli.migrate.sources.solids import COMPOSED, HREF, POLYGONS, Rings, Surfaces
+from dtc_cli.migrate.sources.solids import HREF, POLYGONS, TEMPLATES, Rings, Surfaces
 from dtc_cli.migrate.sources.source import Batch, Layer
 from dtc_cli.migrate.trouble import need, source_error
 
@@ -34,6 +34,7 @@ INNER = (
     "trafficSpace",
     "auxiliaryTrafficSpace",
 )
+REFERENCES = ("{*}surfaceMember", "{*}baseSurface", "{*}relativeGMLGeometry", "{*}relativeGeometry")
 _LEVEL = re.compile(r"lod([0-4])(?!TerrainIntersection)\w+")
 _RECORD = re.compile(rb"<(?:\w+:)?([A-Z]\w*)\b[^<>]*?\bgml:id\s*=\s*[\"']([^\"']*)[\"']")
 LONGEST_XML = 200_000
@@ -205,13 +206,8 @@ class CityGmlSource:
         if self._shared is None:
             wanted: set[str] = set()
             for element in self.objects():
-                hrefs = {
-                    href.lstrip("#")
-                    for one in element.iter("{*}surfaceMember", "{*}baseSurface")
-                    if (href := one.get(HREF))
-                }
-                if hrefs:
-                    wanted |= hrefs - {_id(one) for one in element.iter(*COMPOSED)}
+                hrefs = {href.lstrip("#") for one in element.iter(*REFERENCES) if (href := one.get(HREF))}
+                wanted |= hrefs
             self._shared = self._surfaces({key: key for key in wanted})
             elsewhere: dict[str, dict[str, str]] = {}
             for key in wanted:
@@ -228,7 +224,7 @@ class CityGmlSource:
         """The surfaces of some ids, wherever they stand in the file, under the names that they are given."""
         found: dict[str, list[Rings]] = {}
         for element in self.objects():
-            for one in element.iter(*COMPOSED):
+            for one in element.iter(*TEMPLATES):
                 key = _id(one)
                 if key is not None and key in wanted:
                     found[wanted[key]] = [Surfaces.rings(part) for part in one.iter(*POLYGONS)]
@@ -289,6 +285,8 @@ class CityGmlSource:
             row["surfaces_dropped"] = surfaces.dropped
         if surfaces.missing:
             row["surfaces_missing"] = surfaces.missing
+        if surfaces.libraries:
+            row["libraryObject"] = ", ".join(dict.fromkeys(surfaces.libraries))
         return self._record(element, row, shape, levels, surfaces.heights)
 
     def _properties(self, element: Any, kind: str | None) -> Iterator[Property]:

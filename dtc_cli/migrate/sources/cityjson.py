@@ -152,7 +152,7 @@ class CityJsonSource(RecordSource):
         """All geometries; of several with the same whole level (1.2, 1.3) the finest counts."""
         best: dict[int, tuple[str, Mapping[str, Any]]] = {}
         for geometry in one.get("geometry") or ():
-            lod = str(geometry.get("lod", "1"))
+            lod = str(geometry.get("lod") or _template(self._head, geometry).get("lod", "1"))
             level = int(float(lod)) if lod.replace(".", "", 1).isdigit() else 1
             if level not in best or lod >= best[level][0]:
                 best[level] = (lod, geometry)
@@ -221,10 +221,17 @@ def _indices(ring: Any, count: int) -> Any:
     return found
 
 
+def _template(head: Mapping[str, Any], geometry: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The template of an instance; of any other geometry nothing."""
+    if geometry.get("type") != "GeometryInstance":
+        return {}
+    found: Mapping[str, Any] = (head.get("geometry-templates") or {})["templates"][geometry["template"]]
+    return found
+
+
 def _instance(head: Mapping[str, Any], geometry: Mapping[str, Any], vertices: Any) -> tuple[Any, Any]:
     """A template, turned and scaled by its matrix, and moved to its reference point."""
-    templates = head.get("geometry-templates") or {}
-    given = templates["templates"][geometry["template"]]
+    templates, given = head.get("geometry-templates") or {}, _template(head, geometry)
     points = np.array(templates["vertices-templates"], dtype=float)
     matrix = np.array(geometry.get("transformationMatrix") or np.eye(4).ravel(), dtype=float).reshape(4, 4)
     placed = np.column_stack([points, np.ones(len(points))]) @ matrix.T

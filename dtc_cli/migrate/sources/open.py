@@ -378,7 +378,7 @@ def _by_header(place: Path) -> str:
 
     head = _head(place)
     wide = head[:2] in (b"\xff\xfe", b"\xfe\xff")
-    for encoding in ("utf-16",) if wide else ("utf-8-sig", "cp949", "cp932"):
+    for encoding in ("utf-16",) if wide else ("utf-8-sig", "cp949", "cp932", "cp1252"):
         try:
             line = head.decode(encoding, "ignore" if wide else "strict").partition("\n")[0]
         except UnicodeDecodeError:

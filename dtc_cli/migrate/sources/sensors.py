@@ -16,16 +16,19 @@ from dtc_cli.migrate.trouble import source_error
 
 IDS = (
     "sensorid", "sensor", "deviceid", "device", "stationid", "station", "stationcode", "serial", "serialno",
-    "측정소코드", "측정소명", "센서", "센서id", "測定局コード", "id",
+    "측정소코드", "측정소명", "센서", "센서id", "測定局コード", "messstation", "messstelle", "sensornummer",
+    "capteur", "idcapteur", "estacion", "estación", "sonda", "stazione", "id",
 )  # fmt: skip
 TIMES = (
     "timestamp", "time", "datetime", "date", "at", "measuredat", "observedat", "phenomenontime",
     "측정일시", "일시",
-    "測定日時", "日時",
+    "測定日時", "日時", "zeitstempel", "zeitpunkt", "messzeit", "datum", "datumzeit",
+    "horodatage", "dateheure", "fecha", "fechahora", "dataora",
 )  # fmt: skip
 SURELY = (
     "sensorid", "sensor", "sensorname", "deviceid", "device", "stationid", "stationcode", "측정소코드",
-    "측정소명", "센서", "센서id", "測定局コード",
+    "측정소명", "센서", "센서id", "測定局コード", "messstation", "messstelle", "sensornummer", "capteur",
+    "idcapteur",
 )  # fmt: skip
 """Names of a sensor's id that mean nothing else."""
 TRAITS = (
@@ -33,9 +36,15 @@ TRAITS = (
     "calibrationdate", "센서종류", "제조사", "설치일", "설치일자", "メーカー", "設置日",
 )  # fmt: skip
 """What only an inventory tells about a sensor."""
-PARAMETERS = ("parameter", "property", "observedproperty", "pollutant", "item", "항목", "項目")
-AMOUNTS = ("value", "result", "reading", "측정값", "값", "値", "測定値")
-UNITS = ("unit", "units", "uom", "단위", "単位")
+PARAMETERS = (
+    "parameter", "property", "observedproperty", "pollutant", "item", "항목", "項目", "messgröße",
+    "messgroesse", "komponente", "paramètre", "parametre", "parámetro", "parametro", "magnitud",
+)  # fmt: skip
+AMOUNTS = (
+    "value", "result", "reading", "측정값", "값", "値", "測定値", "messwert", "wert", "valeur", "valor",
+    "valore",
+)  # fmt: skip
+UNITS = ("unit", "units", "uom", "단위", "単位", "einheit", "unité", "unite", "unidad", "unità")
 NULLS = ("-999", "-999.0", "-9999", "-9999.0", "nan", "null", "n/a", "na", "-", "---")
 READ = 4096
 
@@ -43,6 +52,9 @@ READ = 4096
 def kind_of_table(names: list[str]) -> str | None:
     """Whether a table with these columns holds readings or sensors: `measurements`, `sensors`, None."""
     folded = {re.sub(r"[\W_]+", "", name).lower() for name in names}
+    long = all(folded & set(each) for each in (IDS, TIMES, PARAMETERS, AMOUNTS, UNITS))
+    if long:  # a station that has values of parameters in units is no stop of a bus
+        return "measurements"
     if not folded & set(SURELY):
         return None
     wide = any(_split(name)[1] is not None for name in names)

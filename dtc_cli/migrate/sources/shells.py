@@ -11,7 +11,7 @@ import numpy as np
 import shapely
 
 from dtc_cli.migrate.sources.citygml_rows import local
-from dtc_cli.migrate.sources.solids import GROUND, HREF, STEEP
+from dtc_cli.migrate.sources.solids import GROUND, HREF, STEEP, upright
 
 _USUAL = ("{*}Polygon", "{*}posList", "{*}surfaceMember", "{*}baseSurface")
 _ODD = (
@@ -220,9 +220,9 @@ def _footprints(polygons: Any, chosen: dict[int, list[int]]) -> dict[int, Any]:
         begin += len(members)
         flats = [one for one in span if lying[one]]
         if len(members) == 1:
-            feet[place] = flat[span[0]]
+            feet[place] = flat[span[0]] if lying[span[0]] else upright(flat[span[0] : span[0] + 1])
         elif not flats:
-            feet[place] = shapely.multipolygons(flat[list(span)])
+            feet[place] = upright(flat[list(span)])
         elif len(flats) == 1:
             feet[place] = flat[flats[0]]
         elif len(flats) == 2:

@@ -10,6 +10,8 @@ HREF = "{http://www.w3.org/1999/xlink}href"
 GROUND = ("GroundSurface", "FootPrint", "OuterFloorSurface")
 STEEP = 1e-3
 """A surface whose plan covers less of the square of its extent is a wall (a share, without unit)."""
+UPRIGHT = 1e-9
+"""The same for one that has no area at all, seen from above."""
 Ring = list[float]
 Rings = list[tuple[Ring, int]]
 """The rings of one surface, exterior first, each with the numbers of a position."""
@@ -18,6 +20,10 @@ DEEPEST = 4
 POLYGONS = ("{*}Polygon", "{*}PolygonPatch", "{*}Triangle", "{*}Rectangle")
 
 COMPOSED = (*POLYGONS, "{*}CompositeSurface", "{*}OrientableSurface", "{*}MultiSurface", "{*}Surface")
+TEMPLATES = (
+    *COMPOSED, "{*}Solid", "{*}CompositeSolid", "{*}MultiSolid", "{*}MultiGeometry", "{*}TriangulatedSurface",
+)  # fmt: skip
+"""What a reference may name."""
 
 
 class Surfaces:
@@ -42,6 +48,8 @@ class Surfaces:
         self._count = 0
         self.missing = 0
         """References to surfaces that are nowhere in the file."""
+        self.libraries: list[str] = []
+        """Files that templates are drawn in; they are not read."""
         self.dropped = 0
         """Surfaces of fewer than three different corners."""
         self.heights: tuple[float | None, float | None] = (None, None)
@@ -102,9 +110,9 @@ class Surfaces:
             matrix = np.array(told.split(), dtype=float).reshape(4, 4)
         metric = bool(np.abs(origin[:2]).max() > 360)  # a template is in metres, and does not go with degrees
         drawn = 0
-        for polygon in implicit.iter(*POLYGONS) if metric else ():
+        for rings in self._template(implicit) if metric else ():
             placed: Rings = []
-            for ring, width in self.rings(polygon):
+            for ring, width in rings:
                 local = np.array(ring).reshape(-1, width)
                 whole = np.column_stack([local[:, :2], local[:, 2] if width == 3 else np.zeros(len(local))])
                 moved = whole @ matrix[:3, :3].T + matrix[:3, 3]
@@ -115,6 +123,20 @@ class Surfaces:
             drawn += 1
         if not drawn and len(numbers) >= size:
             self._points.append(self._turned(np.array(numbers[:size]).reshape(1, size))[0])
+
+    def _template(self, implicit: Any) -> list[Rings]:
+        """The surfaces of a template: its own, or those that another object draws; a library is named."""
+        library = implicit.findtext("{*}libraryObject")
+        if library and library.strip():
+            self.libraries.append(library.strip())
+        found = [self.rings(polygon) for polygon in implicit.iter(*POLYGONS)]
+        for one in implicit.iter("{*}relativeGMLGeometry", "{*}relativeGeometry"):
+            href = one.get(HREF)
+            if href:
+                drawn = self._shared().get(href.lstrip("#")) or []
+                self.missing += not drawn
+                found += drawn
+        return found
 
     def put(self, level: int, kind: str | None, rings: Rings) -> None:
         """Take one surface that is known by its rings."""
@@ -203,12 +225,12 @@ class Surfaces:
             chosen = made[min(made)][0]
         flat = shapely.force_2d(chosen)
         if len(flat) == 1:
-            return flat[0]
+            return upright(flat)
         bounds = shapely.bounds(flat)
         extent = np.maximum(bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1])
         lying = flat[shapely.area(flat) > STEEP * extent**2]
         if not len(lying):
-            return shapely.multipolygons(flat)
+            return upright(flat)
         valid = shapely.is_valid(lying)
         if not valid.all():
             lying[~valid] = shapely.make_valid(lying[~valid], method="structure", keep_collapsed=False)
@@ -240,6 +262,15 @@ class Surfaces:
         if self._swap:
             points[:, [0, 1]] = points[:, [1, 0]]
         return points
+
+
+def upright(flat: Any) -> Any:
+    """Surfaces of which none lies, seen from above: walls that stand exactly upright are lines."""
+    bounds = shapely.bounds(flat)
+    extent = np.maximum(bounds[:, 2] - bounds[:, 0], bounds[:, 3] - bounds[:, 1])
+    if (shapely.area(flat) <= UPRIGHT * extent**2).all() and (extent > 0).all():
+        return shapely.line_merge(shapely.union_all(shapely.boundary(flat)))
+    return flat[0] if len(flat) == 1 else shapely.multipolygons(flat)
 
 
 def _usable(rings: Rings, width: int) -> Iterator[Ring]:

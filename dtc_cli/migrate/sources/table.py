@@ -15,7 +15,7 @@ from typing import Any
 
 from dtc_cli.migrate import encoding as encodings
 from dtc_cli.migrate import values
-from dtc_cli.migrate.sources import columns
+from dtc_cli.migrate.sources import columns, table_shapes
 from dtc_cli.migrate.sources.source import Batch, Layer, profiled, rows_batch
 from dtc_cli.migrate.trouble import need, source_error
 
@@ -88,13 +88,14 @@ class TableSource:
         if self._guess is not None and self._guess.confidence < 0.6:
             notes.append("the encoding is a guess, look at the samples")
         degrees = x is not None and (columns.of_geometry([x])[3] or (x, y) == self._doubtful)
+        srid = self._stated(header, wkt)
         typed = [{name: _natural(value) for name, value in zip(header, row, strict=False)} for row in sample]
         return [
             Layer(
                 name=self._path.stem,
                 count=count,
                 geometry="Unknown" if wkt or (x and y) else None,
-                crs=self._crs or ("EPSG:4326" if degrees else None),
+                crs=self._crs or (f"EPSG:{srid}" if srid else "EPSG:4326" if degrees else None),
                 fields=profiled(typed or [dict.fromkeys(header)]),
                 encoding=self._guess.name if self._guess else "UTF-8",
                 encoding_evidence=(
@@ -110,6 +111,7 @@ class TableSource:
         """See `Source`."""
         header, rows = self._table()
         wkt, x, y = self.places(header)
+        srid = self._stated(header, wkt)
         taken = islice(rows, start, None)
         first = start
         while chunk := list(islice(taken, size)):
@@ -121,7 +123,7 @@ class TableSource:
                 if len(row) > len(header):
                     problems[index] = ("bad-row", f"it has {len(row)} values for {len(header)} columns")
                 try:
-                    shapes.append(_shape(record, wkt, x, y))
+                    shapes.append(_shape(record, wkt, x, y, srid))
                 except ValueError as problem:
                     shapes.append(None)
                     problems[index] = (UNPARSEABLE if wkt else BAD_COORDINATE, str(problem)[:200])
@@ -263,6 +265,14 @@ class TableSource:
             wkt = named
         return wkt, x, y
 
+    def _stated(self, header: list[str], wkt: str | None) -> int | None:
+        """The reference system that the first cells of geometry state, all the same."""
+        if wkt is None:
+            return None
+        place = header.index(wkt)
+        rows = islice(self._table()[1], SAMPLE_ROWS)
+        return table_shapes.common_srid(values.text(row[place]) for row in rows if len(row) > place)
+
     def _in_doubt(self, header: list[str]) -> tuple[str | None, str | None]:
         """Columns whose names alone do not say that they are longitude and latitude, where the values do."""
         pair = columns.doubtful(header)
@@ -339,27 +349,6 @@ def _natural(value: Any) -> Any:
         return value
 
 
-def _linear(text: str) -> Any:
-    """A shape with arcs, drawn as lines as GDAL does it.
-
-    Raises:
-        ValueError: where GDAL cannot either.
-    """
-    import shapely
-
-    raw = need("pyogrio.raw", what="reading arcs")
-    try:
-        with tempfile.TemporaryDirectory(prefix="dtc-migrate-") as folder:
-            place = Path(folder) / "arcs.csv"
-            place.write_text('id,WKT\n1,"' + text.replace('"', "") + '"\n', encoding="utf-8")
-            _, _, shapes, _ = raw.read(str(place))
-        if shapes is None or shapes[0] is None:
-            raise ValueError(f"not well-known text: {text[:60]}")
-        return shapely.from_wkb(shapes[0])
-    except Exception as problem:  # the library raises a dozen kinds
-        raise ValueError(f"arcs that cannot be drawn as lines: {text[:60]}") from problem
-
-
 def _coordinate(record: dict[str, Any], name: str) -> float | int | None:
     try:
         return columns.ordinate(record.get(name))
@@ -367,20 +356,17 @@ def _coordinate(record: dict[str, Any], name: str) -> float | int | None:
         raise ValueError(f"{name} is {str(record.get(name))[:60]}, which is no number") from problem
 
 
-def _shape(record: dict[str, Any], wkt: str | None, x: str | None, y: str | None) -> Any:
+def _shape(record: dict[str, Any], wkt: str | None, x: str | None, y: str | None, srid: int | None) -> Any:
     import shapely
 
     if wkt is not None:
         text = values.text(record.get(wkt))
         if text is None:
             return None
-        try:
-            plain = text.partition(";")[2] if text.upper().startswith("SRID=") else text
-            return shapely.from_wkt(plain)
-        except NotImplementedError:
-            return _linear(plain)
-        except shapely.errors.ShapelyError as problem:
-            raise ValueError(f"not well-known text: {text[:60]}") from problem
+        stated = table_shapes.srid_of(text)
+        if srid is not None and stated is not None and stated != srid:
+            raise ValueError(f"it is in EPSG:{stated}, the others in EPSG:{srid}")
+        return table_shapes.shape_of(text)
     if x is None or y is None:
         return None
     east, north = _coordinate(record, x), _coordinate(record, y)
