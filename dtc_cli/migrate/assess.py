@@ -10,6 +10,7 @@ from dtc_cli.errors import DtcError
 from dtc_cli.migrate import duplicates, geometry, suggest
 from dtc_cli.migrate import remarks as remarks_of
 from dtc_cli.migrate.crs import Projection, missing_crs
+from dtc_cli.migrate.plan import Thresholds
 from dtc_cli.migrate.profile import FieldProfile, Profiler
 from dtc_cli.migrate.remarks import Remark
 from dtc_cli.migrate.sources.open import open_source
@@ -283,7 +284,7 @@ def _projection(layer: Layer, source_crs: str | None, remarks: list[Remark]) -> 
             Remark(
                 severity="condition",
                 text=f"{projection.name} reaches WGS 84 to {operation.accuracy_m:g} m",
-                remedy="accept it, or install grids",
+                remedy=_accepted(operation.accuracy_m),
             )
         )
     if operation.vertical:
@@ -297,6 +298,13 @@ def _projection(layer: Layer, source_crs: str | None, remarks: list[Remark]) -> 
         Remark(severity="condition", text=note, remedy="source_crs: states it") for note in operation.notes
     ]
     return projection
+
+
+def _accepted(metres: float) -> str:
+    """What to do about an accuracy; beyond the limit that plans have, a run is refused until it is raised."""
+    if metres <= Thresholds().crs_accuracy_m:
+        return "accept it, or install grids"
+    return f"thresholds: {{crs_accuracy_m: {metres:g}}} in the plan accepts it; or install grids"
 
 
 def _metres(value: float | None) -> str:

@@ -11,7 +11,7 @@ from dtc_cli.migrate.sources.citygml_codes import Codes
 from dtc_cli.migrate.sources.citygml_rows import Rows, local
 from dtc_cli.migrate.sources.records import Item, Kinds, batches, file_token
 from dtc_cli.migrate.sources.shells import Property, Shells
-from dtc_cli.migrate.sources.solids import HREF, POLYGONS, TEMPLATES, Rings, Surfaces
+from dtc_cli.migrate.sources.solids import COMPOSED, DRAWN, HREF, POLYGONS, TEMPLATES, Rings, Surfaces
 from dtc_cli.migrate.sources.source import Batch, Layer
 from dtc_cli.migrate.trouble import need, source_error
 
@@ -34,7 +34,7 @@ INNER = (
     "trafficSpace",
     "auxiliaryTrafficSpace",
 )
-REFERENCES = ("{*}surfaceMember", "{*}baseSurface", "{*}relativeGMLGeometry", "{*}relativeGeometry")
+MEMBERS_BY_NAME = ("{*}surfaceMember", "{*}baseSurface")
 _LEVEL = re.compile(r"lod([0-4])(?!TerrainIntersection)\w+")
 _RECORD = re.compile(rb"<(?:\w+:)?([A-Z]\w*)\b[^<>]*?\bgml:id\s*=\s*[\"']([^\"']*)[\"']")
 LONGEST_XML = 200_000
@@ -206,8 +206,12 @@ class CityGmlSource:
         if self._shared is None:
             wanted: set[str] = set()
             for element in self.objects():
-                hrefs = {href.lstrip("#") for one in element.iter(*REFERENCES) if (href := one.get(HREF))}
-                wanted |= hrefs
+                hrefs = {
+                    href.lstrip("#") for one in element.iter(*MEMBERS_BY_NAME) if (href := one.get(HREF))
+                }
+                if hrefs:
+                    wanted |= hrefs - {_id(one) for one in element.iter(*COMPOSED)}
+                wanted |= {href.lstrip("#") for one in element.iter(*DRAWN) if (href := one.get(HREF))}
             self._shared = self._surfaces({key: key for key in wanted})
             elsewhere: dict[str, dict[str, str]] = {}
             for key in wanted:

@@ -51,6 +51,7 @@ class OgrSource:
         self._tables: dict[str, Path] = {}
         """Layer of a shapefile to its attribute table."""
         self._rebuilt = False
+        self._within = ""
         self._open = self._staging(Path(path)) if "://" not in path else path
         self._encodings = self._find_encodings()
         if format == "geojsonseq":
@@ -70,6 +71,12 @@ class OgrSource:
                 heard.clear()
                 layer = self._layer(str(name), geometry)
                 found.append(_with_notes(layer, tuple(dict.fromkeys(whole + _said(heard)))))
+        if not found:
+            raise source_error(
+                f"{os.path.basename(self._path)} has no layers",
+                where=self._path,
+                why="it opens, and holds nothing that can be read; parts may be missing",
+            )
         return found
 
     def batches(self, layer: str, *, start: int, size: int, careful: bool) -> Iterator[Batch]:
@@ -119,7 +126,9 @@ class OgrSource:
             self._pyogrio.set_gdal_config_options({"SHAPE_RESTORE_SHX": None})
         if self.format == "shapefile" and (path.is_dir() or path.suffix.lower() == ".zip"):
             return self._together(path)
-        if path.suffix.lower() == ".zip" and self.format != "filegdb":
+        if path.suffix.lower() == ".zip" and self.format == "filegdb":
+            return f"/vsizip/{path.resolve()}/{packed.database(path)}".rstrip("/")
+        if path.suffix.lower() == ".zip":
             within = packed.inside(path, tuple(SUFFIXES_OF.get(self.format, ())))
             return f"/vsizip/{path.resolve()}/{within}".rstrip("/")
         if self.format == "shapefile":
@@ -139,12 +148,24 @@ class OgrSource:
 
     def _together(self, path: Path) -> str:
         """Several shapefiles, in a folder or an archive: the tables tell an encoding each."""
-        if path.is_dir():
+        within = "" if path.is_dir() else packed.inside(path, (".shp",))
+        self._within = within
+        self._rebuilt = packed.without_index(path, within)
+        if path.is_dir() and not self._rebuilt:
             self._tables = packed.tables(path, "", path)
             return str(path)
-        within = packed.inside(path, (".shp",))
         self._staged = tempfile.TemporaryDirectory(prefix="dtc-migrate-")
-        self._tables = packed.tables(path, within, Path(self._staged.name))
+        staged = Path(self._staged.name)
+        if self._rebuilt:
+            if path.is_dir():
+                for file in path.iterdir():
+                    os.symlink(file.resolve(), staged / file.name)
+            else:
+                packed.unpack(path, within, staged)
+            self._pyogrio.set_gdal_config_options({"SHAPE_RESTORE_SHX": "YES"})
+            self._tables = packed.tables(staged, "", staged)
+            return str(staged)
+        self._tables = packed.tables(path, within, staged)
         return f"/vsizip/{path.resolve()}/{within}".rstrip("/")
 
     def _layer(self, name: str, geometry: str | None) -> Layer:
@@ -204,8 +225,11 @@ class OgrSource:
         return tuple(notes)
 
     def _cut_off(self, layer: str) -> tuple[str, ...]:
-        """What a shapefile that ends too early is told by; archives are not looked at."""
+        """What a shapefile that ends too early is told by."""
         place = Path(self._path)
+        if self.format == "shapefile" and place.suffix.lower() == ".zip":
+            told = shapefile.cut_off_in(place, self._within, layer)
+            return (told,) if told else ()
         shp = _sibling(place / f"{layer}.shp", ".shp") if place.is_dir() else place
         if self.format != "shapefile" or shp is None or shp.suffix.lower() != ".shp":
             return ()

@@ -39,6 +39,12 @@ def _ogr(path: str, **options: Any) -> Source:
     return OgrSource(path, **options)
 
 
+def _geojson(path: str, **options: Any) -> Source:
+    from dtc_cli.migrate.sources.geojson_ids import GeoJsonSource
+
+    return GeoJsonSource(path, **options)
+
+
 def _kml(path: str, **options: Any) -> Source:
     from dtc_cli.migrate.sources.kml import KmlSource
 
@@ -145,11 +151,12 @@ def _sensors(path: str, **options: Any) -> Source:
 READERS: Mapping[str, Callable[..., Source]] = {
     **dict.fromkeys(
         (
-            "shapefile", "geopackage", "geojson", "filegdb", "gml", "dxf", "flatgeobuf", "mapinfo",
+            "shapefile", "geopackage", "filegdb", "gml", "dxf", "flatgeobuf", "mapinfo",
             "esrijson", "topojson", "gpx", "sqlite",
         ),
         _ogr,
     ),
+    "geojson": _geojson,
     "kml": _kml,
     "geojsonseq": _lines,
     "csv": _csv,
@@ -324,7 +331,7 @@ def _leads_out(name: str) -> bool:
 
 def _by_archive(place: Path) -> str:
     names = [name.lower() for name in _members(place)]
-    if any(name.rstrip("/").endswith(".gdb") or ".gdb/" in name for name in names):
+    if any(name.rstrip("/").endswith((".gdb", ".gdbtable")) or ".gdb/" in name for name in names):
         return "filegdb"
     if any(name.rpartition("/")[2] == "stops.txt" for name in names):
         return "gtfs"

@@ -1,5 +1,6 @@
 """Shapefiles that come together: in an archive or in a folder; where they lie, and their attribute tables."""
 
+import shutil
 import zipfile
 from pathlib import Path, PurePosixPath
 
@@ -26,6 +27,47 @@ def inside(place: Path, suffixes: tuple[str, ...]) -> str:
     if len(found) > 1 and len({name.rpartition(".")[0].lower() for name in found}) > 1:
         raise _several(place, sorted(found))
     return found[0] if found else ""
+
+
+def database(place: Path) -> str:
+    """The path of the geodatabase within an archive; nothing where its files lie in no folder of that name.
+
+    Raises:
+        DtcError: `migration-source` where there are several.
+    """
+    found = set()
+    for name in _data(place):
+        parts = PurePosixPath(name).parts
+        depth = next((at for at, one in enumerate(parts) if one.lower().endswith(".gdb")), None)
+        if depth is not None:
+            found.add("/".join(parts[: depth + 1]))
+    if len(found) > 1:
+        raise _several(place, sorted(found))
+    return found.pop() if found else ""
+
+
+def without_index(place: Path, folder: str) -> bool:
+    """Whether one of the shapefiles of a folder, or of one in an archive, lacks its index."""
+    names = [one.name for one in place.iterdir()] if place.is_dir() else _inner(place, folder)
+    shapes, indices = (
+        {name[:-4].lower() for name in names if name.lower().endswith(suffix)} for suffix in (".shp", ".shx")
+    )
+    return bool(shapes - indices)
+
+
+def unpack(place: Path, folder: str, out: Path) -> None:
+    """Put the files of a folder in an archive, and of none below it, into a folder."""
+    with zipfile.ZipFile(place) as archive:
+        for name in _data(place):
+            path = PurePosixPath(name)
+            if str(path.parent) == (folder or "."):
+                with archive.open(name) as stream, (out / path.name).open("wb") as file:
+                    shutil.copyfileobj(stream, file, 1 << 20)
+
+
+def _inner(place: Path, folder: str) -> list[str]:
+    paths = (PurePosixPath(name) for name in _data(place))
+    return [path.name for path in paths if str(path.parent) == (folder or ".")]
 
 
 def tables(place: Path, folder: str, heads: Path) -> dict[str, Path]:

@@ -1,6 +1,7 @@
 """Whether a shapefile is whole: what its index promises, against the bytes that are there."""
 
-from pathlib import Path
+import zipfile
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 
@@ -13,10 +14,28 @@ def cut_off(shp: Path, shx: Path) -> str | None:
 
     The index counts: some programs leave a wrong length in the header of a whole file.
     """
-    size = shp.stat().st_size
     with shp.open("rb") as stream:
-        stated = 2 * int.from_bytes(stream.read(HEAD)[24:28], "big")
-    entries = shx.read_bytes()[HEAD:]
+        head = stream.read(HEAD)
+    return _told(shp.stat().st_size, head, shx.read_bytes()[HEAD:])
+
+
+def cut_off_in(archive: Path, folder: str, layer: str) -> str | None:
+    """As `cut_off`, for a shapefile in a folder of an archive."""
+    with zipfile.ZipFile(archive) as packed:
+        parts = {}
+        for one in packed.infolist():
+            path = PurePosixPath(one.filename)
+            if path.stem == layer and str(path.parent) == (folder or "."):
+                parts[path.suffix.lower()] = one
+        if not {".shp", ".shx"} <= set(parts):
+            return None
+        with packed.open(parts[".shp"]) as stream:
+            head = stream.read(HEAD)
+        return _told(parts[".shp"].file_size, head, packed.read(parts[".shx"])[HEAD:])
+
+
+def _told(size: int, head: bytes, entries: bytes) -> str | None:
+    stated = 2 * int.from_bytes(head[24:28], "big")
     count = len(entries) // 8
     # Each entry: where a record begins and how long it is without its head of 8 bytes, in 16-bit words.
     begins, lengths = np.frombuffer(entries[: 8 * count], ">i4").astype(np.int64).reshape(-1, 2).T * 2

@@ -20,6 +20,8 @@ DEEPEST = 4
 POLYGONS = ("{*}Polygon", "{*}PolygonPatch", "{*}Triangle", "{*}Rectangle")
 
 COMPOSED = (*POLYGONS, "{*}CompositeSurface", "{*}OrientableSurface", "{*}MultiSurface", "{*}Surface")
+DRAWN = ("{*}relativeGMLGeometry", "{*}relativeGeometry")
+"""The members of an implicit geometry that hold its template, or name it."""
 TEMPLATES = (
     *COMPOSED, "{*}Solid", "{*}CompositeSolid", "{*}MultiSolid", "{*}MultiGeometry", "{*}TriangulatedSurface",
 )  # fmt: skip
@@ -130,7 +132,7 @@ class Surfaces:
         if library and library.strip():
             self.libraries.append(library.strip())
         found = [self.rings(polygon) for polygon in implicit.iter(*POLYGONS)]
-        for one in implicit.iter("{*}relativeGMLGeometry", "{*}relativeGeometry"):
+        for one in implicit.iter(*DRAWN):
             href = one.get(HREF)
             if href:
                 drawn = self._shared().get(href.lstrip("#")) or []
