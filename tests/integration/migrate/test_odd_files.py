@@ -68,7 +68,8 @@ def test_shapefiles_in_archives_are_looked_at_as_those_in_folders(tmp_path: Path
 def test_a_geodatabase_may_lie_deep_in_an_archive(tmp_path: Path) -> None:
     base = tmp_path / "city.gdb"
     raw.write(
-        str(base), shapely.to_wkb(np.array([PLACE] * 4)), [np.arange(4, dtype=np.int32)], np.array(["n"]), layer="trees",
+        str(base), shapely.to_wkb(np.array([PLACE] * 4)), [np.arange(4, dtype=np.int32)], np.array(["n"]),
+        layer="trees",
         geometry_type="Point", crs="EPSG:4326", driver="OpenFileGDB",
     )  # fmt: skip
     with zipfile.ZipFile(tmp_path / "export.zip", "w") as out:
