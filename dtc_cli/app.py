@@ -21,6 +21,7 @@ from dtc_cli.commands import (
     ci,
     keys,
     load,
+    load_http2,
     load_journeys,
     load_live,
     migrate,
@@ -78,7 +79,7 @@ app.command()(audit)
 app.command()(validate)
 app.command()(requirements)
 app.command()(selftest)
-for many in (*load_live.COMMANDS, load_journeys.journeys):
+for many in (*load_live.COMMANDS, load_journeys.journeys, load_http2.http2):
     load.app.command()(many)
 app.add_typer(load.app, name="load")
 app.command()(bundle)

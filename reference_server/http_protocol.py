@@ -3,14 +3,19 @@
 A head that is too large, or does not arrive in time, is refused here: no handler ever sees it.
 """
 
+import asyncio
+import re
 import sys
+import urllib.parse
 from asyncio import TimerHandle, Transport
+from collections.abc import Callable
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from reference_server import tls
 from reference_server.errors import STATUS, envelope
+from reference_server.exchange import Exchange, finish
 from reference_server.transport import Answers
 
 MAX_HEAD = 64 * 1024
@@ -23,6 +28,8 @@ NO_REQUEST: Refusal = ("MALFORMED_REQUEST", "the bytes are not an HTTP/1.1 reque
 NO_HOST: Refusal = ("MALFORMED_REQUEST", "a request has one Host header (RFC 9112 3.2)")
 TOO_LARGE: Refusal = ("HEADERS_TOO_LARGE", f"address and headers may take {MAX_HEAD} bytes")
 TOO_SLOW: Refusal = ("REQUEST_TIMEOUT", "the headers did not arrive in time")
+_PLAIN = re.compile(rb"/[!$-~]*")
+"""A path with or without a query, as nearly all requests have it; the parser reads the other forms."""
 
 
 class Protocol(HttpToolsProtocol):
@@ -39,6 +46,9 @@ class Protocol(HttpToolsProtocol):
     """Whether the bytes were no request, so that nobody knows how many belong to it."""
     _draining = False
     """Whether all has been answered and what still comes is thrown away."""
+    _idle_since = 0.0
+    prompt: Callable[[str, bytes], bool] = staticmethod(lambda _method, _path: False)
+    """Whether a request of that method and path is answered without waiting for anything."""
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         """Note whom the client's certificate names, and how to drop it; requests find both in their state."""
@@ -53,6 +63,7 @@ class Protocol(HttpToolsProtocol):
         """Nobody is waited for any more."""
         self._arrived()
         super().connection_lost(exc)
+        self._unwatched()
 
     def data_received(self, data: bytes) -> None:
         """Read on, as long as the head stays within its limit.
@@ -78,7 +89,8 @@ class Protocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """The head is there."""
         self._arrived()
-        hosts = [name for name, _ in self.headers].count(b"host")
+        names = [name for name, _ in self.headers]
+        hosts = names.count(b"host")
         if hosts != 1 and (hosts or self.parser.get_http_version() == "1.1"):
             self._refusal = NO_HOST
             raise ValueError
@@ -88,18 +100,97 @@ class Protocol(HttpToolsProtocol):
         ):
             self._refusal = TOO_LARGE
             raise ValueError  # makes the parser stop, and uvicorn call `send_400_response`
-        super().on_headers_complete()
+        if self.parser.should_upgrade() or self.expect_100_continue or not _PLAIN.fullmatch(self.url):
+            super().on_headers_complete()
+        else:
+            self._exchange(has_body=b"content-length" in names or b"transfer-encoding" in names)
+
+    def _exchange(self, *, has_body: bool) -> None:
+        """Begin with the answer, or put it behind those that were asked for before."""
+        scope, parser, before = self.scope, self.parser, self.cycle
+        scope["method"] = method = parser.get_method().decode("ascii")
+        scope["http_version"] = version = parser.get_http_version()
+        raw, _, scope["query_string"] = self.url.partition(b"?")
+        scope["raw_path"] = raw
+        path = raw.decode("ascii")
+        scope["path"] = urllib.parse.unquote(path) if "%" in path else path
+        self.cycle = exchange = Exchange(
+            scope,
+            self.transport,
+            self.flow,
+            self.logger,
+            self.access_logger,
+            self.access_log,
+            self.server_state.default_headers,
+            asyncio.Event(),
+            False,
+            version != "1.0" and parser.should_keep_alive(),
+            self.on_response_complete,
+        )
+        if before is not None and not before.response_complete:
+            self.flow.pause_reading()
+            self.pipeline.appendleft((exchange, self.app))
+        elif not has_body and self.prompt(method, raw):
+            self._at_once(exchange)
+        else:
+            self._start_asgi_task(exchange, self.app)
+
+    def _at_once(self, exchange: Exchange) -> None:
+        """Answer before anything else is read: a task, and a turn of the loop, would cost a sixth of it.
+
+        What has to wait after all goes on as a task.
+        """
+        exchange.more_body = False
+        begun = exchange.run_asgi(self.app)
+        try:
+            waits_for = begun.send(None)
+        except StopIteration:
+            return
+        task = self.loop.create_task(finish(begun, waits_for))
+        task.add_done_callback(self.tasks.discard)
+        self.tasks.add(task)
 
     def on_response_complete(self) -> None:
         """Go on to the next request."""
         self.answers.complete()
-        super().on_response_complete()
+        self.server_state.total_requests += 1
+        if not self.transport.is_closing():
+            self.flow.resume_reading()
+            if self.pipeline:
+                self._start_asgi_task(*self.pipeline.pop())
+            else:
+                self._idle_since = self.loop.time()
+                if self.timeout_keep_alive_task is None:
+                    self._watch(self.timeout_keep_alive)
         if self._draining:
             self.flow.resume_reading()
+
+    def _unset_keepalive_if_required(self) -> None:
+        """Nothing: the one timer of a connection looks for itself whether it was idle for so long."""
+
+    def _unwatched(self) -> None:
+        if self.timeout_keep_alive_task is not None:
+            self.timeout_keep_alive_task.cancel()
+            self.timeout_keep_alive_task = None
+
+    def _watch(self, seconds: float) -> None:
+        self.timeout_keep_alive_task = self.loop.call_later(seconds, self._idle)
+
+    def _idle(self) -> None:
+        """Close a connection on which nothing is asked; one that is at work is looked at after its answer."""
+        self.timeout_keep_alive_task = None
+        if self._begun or self.transport.is_closing() or not self.cycle.response_complete:
+            return
+        left = self._idle_since + self.timeout_keep_alive - self.loop.time()
+        if left > 0:
+            self._watch(left)
+        else:
+            self.transport.close()
 
     def handle_websocket_upgrade(self) -> None:
         """Hand the connection over, with the bytes that the client sent together with its request."""
         problem = sys.exception()
+        self._unwatched()
         self.transport = self.answers.behind
         super().handle_websocket_upgrade()
         if isinstance(problem, httptools.HttpParserUpgrade):
@@ -155,10 +246,11 @@ class Protocol(HttpToolsProtocol):
         self.transport.close()
 
 
-def patient(seconds: float) -> type[Protocol]:
-    """The protocol with another patience."""
+def patient(seconds: float, answers_at_once: Callable[[str, bytes], bool]) -> type[Protocol]:
+    """The protocol with another patience, and what it answers without waiting."""
 
     class Patient(Protocol):
         patience_s = seconds
+        prompt = staticmethod(answers_at_once)
 
     return Patient

@@ -209,10 +209,12 @@ class _Server(uvicorn.Server):
 
 async def _answer(world: World, doors: Doors, addresses: target.Addresses) -> None:
     secured = doors.secured
+    api = Api(world)
     config = uvicorn.Config(
-        Api(world),  # an ASGI application by itself: routing needs the raw path, before percent decoding
+        api,  # an ASGI application by itself: routing needs the raw path, before percent decoding
         loop="uvloop",
-        http=patient(world.settings.body_timeout_s),
+        http=patient(world.settings.body_timeout_s, api.is_prompt),
+        proxy_headers=False,  # whoever calls from this machine could claim any address
         lifespan="off",
         log_level="warning",
         access_log=False,
@@ -241,6 +243,8 @@ async def _answer(world: World, doors: Doors, addresses: target.Addresses) -> No
         flush=True,
     )
     world.stream.open()
+    gc.collect()
+    gc.freeze()  # what is there now stays: a look at all of it would make everybody wait
     try:
         await server.serve(sockets=[doors.rest])
     finally:

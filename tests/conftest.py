@@ -1,10 +1,15 @@
 """For all tests: what a program prints does not depend on the width of whoever runs the tests."""
 
 import os
+import signal
+import threading
 from collections.abc import Iterator
 
 import pytest
 
+# In the background of a shell Ctrl-C is ignored, also by what tests start: Ctrl-C would not stop it.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 # Workers of a parallel run inherit the width of some terminal; programs that tests start would use it.
 os.environ["COLUMNS"] = "120"
 

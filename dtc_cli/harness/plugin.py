@@ -6,6 +6,7 @@ prepares one by itself (for work by hand), `--dtc-vectors FILE` only writes the 
 
 import json
 import re
+import signal
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable
@@ -66,6 +67,8 @@ def pytest_configure(config: pytest.Config) -> None:
         from dtc_cli.harness.runner import prepare_by_hand
 
         folder = prepare_by_hand(target)
+    # dtc stops its child by this signal, which a job in the background of a shell begins by ignoring.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.stash[SESSION] = RunSession(folder, target, progress=config.getoption("--dtc-progress"))
     if config.getoption("--dtc-fail-fast"):
         config.stash[SESSION].fail_fast(config.getoption("--dtc-baseline"))

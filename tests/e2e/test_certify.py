@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 import pytest
 
+from dtc_cli.core.runfolder import END
 from dtc_cli.harness.reference import running
 from dtc_cli.signing import bundle, layout
 from tests.e2e.conftest import Dtc, Result
@@ -366,10 +367,11 @@ class TestBadInput:
 
 class TestInterruption:
     def begin(
-        self, environment: dict[str, str], twin: Path, out: Path, *options: str
+        self, environment: dict[str, str], twin: Path, out: Path, *options: str, before: tuple[str, ...] = ()
     ) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "dtc_cli", "certify", str(twin), "--out", str(out), *options]
         process = subprocess.Popen(
-            [sys.executable, "-m", "dtc_cli", "certify", str(twin), "--out", str(out), *options],
+            [*before, *command],
             stderr=subprocess.PIPE,
             stdout=subprocess.PIPE,
             text=True,
@@ -398,12 +400,18 @@ class TestInterruption:
     def test_sigterm_is_like_ctrl_c_and_json_stays_json(
         self, dtc: Dtc, environment: dict[str, str], twin: Path, tmp_path: Path
     ) -> None:
-        process = self.begin(environment, twin, tmp_path, "--json")
+        """In the background of a shell too, where whatever is started begins by ignoring Ctrl-C."""
+        ignoring = (
+            "import os, sys; from signal import *; signal(2, SIG_IGN); os.execv(sys.argv[1], sys.argv[1:])"
+        )
+        before = (sys.executable, "-c", ignoring)
+        process = self.begin(environment, twin, tmp_path, "--json", before=before)
         process.send_signal(signal.SIGTERM)
         out, _ = process.communicate(timeout=60)
         assert process.returncode == 130
         error = json.loads(out)["error"]
         assert error["code"] == "interrupted"
+        assert Path(error["where"], END).is_file(), "the suites were killed, and took nothing back"
         assert dtc("report", error["where"]).code == 0
 
     def test_sigkill_leaves_a_run_that_can_be_reported(

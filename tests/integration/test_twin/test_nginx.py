@@ -1,5 +1,6 @@
 """The shipped nginx file: HTTP/2 in front of the twin (P3 4.3)."""
 
+import json
 import re
 import shutil
 import ssl
@@ -9,7 +10,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+import yaml
 
+from dtc_cli.app import main
 from dtc_cli.harness.authority import make
 from tests.integration.test_twin.conftest import CITY, ROOT, Twin
 from tests.support.ports import free_ports, wait_for_port
@@ -54,3 +57,25 @@ def test_http2_answers_as_http1_does(twin: Twin, front: tuple[str, str], tmp_pat
     moved = httpx.get(plain + path)
     assert moved.status_code == 308
     assert moved.headers["location"] == secure + path
+
+
+@pytest.mark.skipif(shutil.which("h2load") is None, reason="h2load is not installed (nghttp2-client)")
+def test_h2load_offers_reads_over_http2(
+    twin: Twin, front: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = httpx.URL(twin.rest).path
+    kept = yaml.safe_load(twin.target.read_text(encoding="utf-8"))
+    kept["rest"] = {"base_url": front[0] + path, "ca": str(tmp_path / "certs" / "ca.pem")}
+    file = twin.target.with_name("front.yaml")
+    file.write_text(yaml.safe_dump(kept), encoding="utf-8")
+    words = ["load", "http2", str(file), "--rate", "40", "--duration", "1", "--out", str(tmp_path), "--json"]
+    assert main(words) == 0, capsys.readouterr().err
+    made = json.loads(capsys.readouterr().out)
+    assert set(made["statuses"]) == {"200"}
+    assert made["requests"] == made["statuses"]["200"] > 0
+    assert made["latency"]["count"] == made["requests"]
+    key = twin.key("load").encode()
+    assert not any(key in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
+    file.write_text(yaml.safe_dump({**kept, "rest": {"base_url": twin.rest}}), encoding="utf-8")
+    assert main(words) == 7
+    assert "does not speak HTTP/2" in capsys.readouterr().out
