@@ -7,8 +7,6 @@ read again is always asked for anew: its tag makes that cheap, and nobody reads 
 import hashlib
 from collections.abc import Mapping
 
-import msgspec
-
 from reference_server.rest.call import Call, Reply
 from reference_server.rest.conditional import shown
 
@@ -53,4 +51,4 @@ def finished(call: Call, operation: str, reply: Reply) -> Reply:
     # an export is written piece by piece: it has no digest before its end
     if "etag" not in headers and policy != "no-store" and reply.body:
         headers["etag"] = f'"{tag(reply.body)}"'
-    return shown(call, msgspec.structs.replace(reply, headers=headers))
+    return shown(call, Reply(reply.status, reply.body, headers, reply.media_type, reply.chunks))

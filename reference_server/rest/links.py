@@ -24,7 +24,7 @@ def path_to(city_id: str, *segments: str) -> str:
 def linked(body: bytes, links: dict[str, str]) -> bytes:
     """A JSON object as text with its links as last member."""
     shown = orjson.dumps({"_links": {name: {"href": href} for name, href in links.items()}})
-    return body[:-1] + (b"," if len(body) > 2 else b"") + shown[1:]
+    return b"%b%b%b" % (body[:-1], b"," if len(body) > 2 else b"", shown[1:])
 
 
 def of_city(city_id: str) -> dict[str, str]:

@@ -25,6 +25,10 @@ from reference_server.storage.protocol import (
 
 DAY_US = 86_400 * instants.MICROS
 ROW = "no, id, type, CAST(body AS BLOB), revision, updated"
+KEYED = {
+    table: f"SELECT {ROW} FROM {table} WHERE city = ? AND id = ?"  # noqa: S608 - constants
+    for table in ("object", "sensor")
+}
 
 
 class SqliteTransaction:
@@ -478,8 +482,7 @@ def read_city(connection: sqlite3.Connection, city_id: str) -> CityRow | None:
 
 def read_row(connection: sqlite3.Connection, table: str, city: int, entity_id: str) -> Row | None:
     """The row of `object` or `sensor` with that id."""
-    query = f"SELECT {ROW} FROM {table} WHERE city = ? AND id = ?"  # noqa: S608 - table names from this package
-    found = connection.execute(query, (city, entity_id)).fetchone()
+    found = connection.execute(KEYED[table], (city, entity_id)).fetchone()
     return None if found is None else Row(*found)
 
 

@@ -1,13 +1,14 @@
 """What other tools say of the clean twin: sqlmap and wapiti find no hole, sslyze no weakness of TLS.
 
 usage: scripts/prove second-opinion [sqlmap] [wapiti] [sslyze]
-Each comes from the package index into an environment of its own; one that cannot be had is skipped, with the
-reason. sqlmap tries an id in a path, filters of a list and a body; wapiti all operations of the OpenAPI
-document, for injection, markup, files, commands, redirects, headers; sslyze is asked for versions, suites,
-compression, renegotiation, the known attacks, and Mozilla's modern profile.
+One that is not on PATH comes from the package index into an environment of its own; one that cannot be had
+is skipped, with the reason. sqlmap tries an id in a path, filters of a list and a body; wapiti all operations
+of the OpenAPI document, for injection, markup, files, commands, redirects, headers; sslyze is asked for
+versions, suites, compression, renegotiation, the known attacks, and Mozilla's modern profile.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -24,7 +25,8 @@ from dtc_cli.core.model import Level
 from dtc_cli.harness.reference import running
 
 LONGEST_S = 900
-CLEAN = ("do not appear to be injectable", "does not seem to be injectable")
+CLEAN = "all tested parameters do not appear to be injectable"
+"""What sqlmap says at the end; of a single parameter it says so too where another one is injectable."""
 MODULES = "sql,xss,permanentxss,exec,file,redirect,crlf"
 """Those that need no server of wapiti's own on the network."""
 OF_THE_CHAIN = ("certificate", "chain", "lifespan", "trust", "curves")
@@ -39,19 +41,29 @@ def main(arguments: Sequence[str]) -> int:
             if arguments and tool not in arguments:
                 continue
             folder = Path(name) / tool
-            venv.create(folder, with_pip=True)
-            done = subprocess.run(
-                [folder / "bin" / "pip", "install", "-q", package],
-                capture_output=True,
-                text=True,
-                check=False,
-            )
-            if done.returncode:
-                say(f"{tool}: skipped, it cannot be installed: {done.stderr.strip()[-200:]}")
+            folder.mkdir()
+            binaries = installed(tool, package, folder)
+            if binaries is None:
                 continue
             with running(level=level) as target:
-                found += ask(folder / "bin", target, folder)
+                found += ask(binaries, target, folder)
     return int(bool(found))
+
+
+def installed(tool: str, package: str, folder: Path) -> Path | None:
+    """Where the tool's programs are; None when it cannot be had, which is said."""
+    there = shutil.which(tool)
+    if there is not None:
+        return Path(there).parent
+    venv.create(folder / "venv", with_pip=True)
+    binaries = folder / "venv" / "bin"
+    done = subprocess.run(
+        [binaries / "pip", "install", "-q", package], capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        say(f"{tool}: skipped, it cannot be installed: {done.stderr.strip()[-200:]}")
+        return None
+    return binaries
 
 
 def key_of(target: dict[str, Any]) -> str:
@@ -61,6 +73,16 @@ def key_of(target: dict[str, Any]) -> str:
 
 def sqlmap(binaries: Path, file: Path, folder: Path) -> list[str]:
     """What sqlmap can inject into."""
+    return injected(binaries, file, folder, effort="2", forms="BEUSTQ")
+
+
+def injected(
+    binaries: Path, file: Path, folder: Path, *, effort: str, forms: str, only: Sequence[str] = ()
+) -> list[str]:
+    """What sqlmap can inject into, of the places `only` or all.
+
+    `effort` is its level and its risk, `forms` are its techniques by their initials.
+    """
     target = yaml.safe_load(file.read_text(encoding="utf-8"))
     key = key_of(target)
     city = f"{target['rest']['base_url']}/cities/{target['city']}"
@@ -72,14 +94,17 @@ def sqlmap(binaries: Path, file: Path, folder: Path) -> list[str]:
     }
     found = []
     for name, options in asked.items():
+        if only and name not in only:
+            continue
         command: list[str | Path] = [
             binaries / "sqlmap", *options, "--batch",
             "--headers", f"X-API-Key: {key}\nContent-Type: application/json",
-            "--level", "2", "--risk", "2", "--ignore-code", "400,404,422", "--threads", "2",
+            "--level", effort, "--risk", effort, "--technique", forms, "--threads", "2",
+            "--ignore-code", "400,404,422",
             "--flush-session", "--output-dir", folder / "sqlmap", "--disable-coloring",
         ]  # fmt: skip
         done = subprocess.run(command, capture_output=True, text=True, timeout=LONGEST_S, check=False)
-        clean = any(words in done.stdout for words in CLEAN)
+        clean = CLEAN in done.stdout
         say(f"sqlmap, {name}: {'nothing injectable' if clean else done.stdout.strip()[-400:]}")
         if not clean:
             found.append(name)
