@@ -1,9 +1,10 @@
 """Recognises a message that was sent again: same session, same id, same content (P3 9.1)."""
 
-import asyncio
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
+
+from reference_server.messaging.outcome import Outcome
 
 MAX_REMEMBERED = 100_000
 MAX_AGE_S = 600.0
@@ -14,21 +15,21 @@ class Repeats:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._known: OrderedDict[Hashable, tuple[float, asyncio.Future[None]]] = OrderedDict()
+        self._known: OrderedDict[Hashable, tuple[float, Outcome]] = OrderedDict()
 
-    def earlier(self, key: Hashable) -> "asyncio.Future[None] | None":
+    def earlier(self, key: Hashable) -> Outcome | None:
         """The outcome of the same message sent before, or None."""
         self._forget()
         found = self._known.get(key)
         return None if found is None else found[1]
 
-    def remember(self, key: Hashable, outcome: "asyncio.Future[None]") -> None:
+    def remember(self, key: Hashable, outcome: Outcome) -> None:
         """Keep the outcome of a message."""
         self._known[key] = (self._clock(), outcome)
         outcome.add_done_callback(lambda done: self._settled(key, done))
 
-    def _settled(self, key: Hashable, outcome: "asyncio.Future[None]") -> None:
-        if outcome.cancelled() or outcome.exception() is not None:
+    def _settled(self, key: Hashable, outcome: Outcome) -> None:
+        if outcome.exception() is not None:
             self._known.pop(key, None)
 
     def _forget(self) -> None:

@@ -68,12 +68,13 @@ class Publisher:
         """The message that a client published; more than one when it held several parameters."""
         known, incoming = offered.known, offered.incoming
         made: list[Message] = []
-        named = topics.parse_sensor(incoming.topic)
         if offered.whole and len(offered.readings) == 1:  # its topic names the parameter: that was judged
             message = outgoing(incoming, offered.source, event="sensor:data", retain=False)
             self._as_reading(message, offered, offered.readings)
-            message.id = self.unused(incoming.id)
+            if incoming.id is not None:
+                message.id = self.unused(incoming.id)
             return [message]
+        named = topics.parse_sensor(incoming.topic)
         groups: dict[str, tuple[list[dict[str, Any]], list[Reading]]] = {}
         for given, reading in zip(offered.given, offered.readings, strict=True):
             group = groups.setdefault(reading.parameter, ([], []))

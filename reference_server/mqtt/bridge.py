@@ -22,6 +22,7 @@ from mqtt5 import DisconnectReasonCode, QoS, TopicFilter
 from reference_server.auth import ROLES, Principal
 from reference_server.messaging.allowances import UNLIMITED_FROM
 from reference_server.messaging.messages import Incoming, Message
+from reference_server.messaging.outcome import Outcome
 from reference_server.mqtt import packets, strict
 from reference_server.mqtt.broker import Hub
 from reference_server.mqtt.connection import MAX_PACKET, reason_of
@@ -127,8 +128,8 @@ class Bridge:
             ),
         )
 
-        def decided(done: "asyncio.Future[Any]") -> None:
-            problem = asyncio.CancelledError() if done.cancelled() else done.exception()
+        def decided(done: Outcome) -> None:
+            problem = done.exception()
             if acknowledge is not None:
                 acknowledge(0 if problem is None else reason_of(problem))
 

@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import secrets
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Protocol
 
 from mqtt5 import ConnAckReasonCode, ConnectPacket, DisconnectReasonCode, SubAckReasonCode, TopicFilter
 
@@ -12,6 +12,7 @@ from reference_server.auth import Principal
 from reference_server.messaging import rights
 from reference_server.messaging.bus import Bus
 from reference_server.messaging.messages import Incoming, Message
+from reference_server.messaging.outcome import Outcome
 from reference_server.mqtt import wills
 from reference_server.mqtt.session import Delivery, Link, Session
 from reference_server.mqtt.subscriptions import Subscription, Tree, is_filter, split_share
@@ -26,7 +27,7 @@ MAX_SUBSCRIPTIONS = 1_000
 class Ingest(Protocol):
     """Takes what clients publish."""
 
-    def offer(self, caller: Principal, given: Incoming) -> "asyncio.Future[Any]":
+    def offer(self, caller: Principal, given: Incoming) -> Outcome:
         """The outcome: done once the message is committed and shown to all, ApiError when refused."""
 
 
@@ -212,7 +213,7 @@ class Broker:
 
     def say(self, principal: Principal, will: Incoming) -> None:
         """Publish in the name of a client that is not there; what it may not say is dropped."""
-        self.hub.ingest.offer(principal, will).add_done_callback(_noted)
+        self.hub.ingest.offer(principal, will)
 
     def deliver(self, message: Message) -> None:
         """Send a message to the sessions whose subscriptions match: once each, at the highest QoS granted."""
@@ -251,9 +252,3 @@ class Broker:
         retain = message.retain and subscription.as_published
         qos = min(message.qos, subscription.qos)
         session.deliver(Delivery(message, qos, retain=retain, identifiers=identifiers, group=group))
-
-
-def _noted(outcome: "asyncio.Future[Any]") -> None:
-    """Take note of a refusal that nobody can be told of."""
-    if not outcome.cancelled():
-        outcome.exception()

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, cast
 
 import mqtt5
+import msgspec
 from mqtt5 import ConnAckPacket, ConnAckReasonCode, DisconnectPacket, PubAckPacket, PubRecPacket
 from mqtt5 import DisconnectReasonCode as Reason
 
@@ -16,7 +17,8 @@ from reference_server import tls
 from reference_server.auth import Keyring
 from reference_server.errors import ApiError
 from reference_server.messaging.messages import Incoming
-from reference_server.mqtt import legacy, login, packets, strict
+from reference_server.messaging.outcome import Outcome
+from reference_server.mqtt import legacy, login, packets, plain, strict
 from reference_server.mqtt.broker import Broker, RefusedError
 from reference_server.mqtt.session import (
     ACK,
@@ -47,15 +49,12 @@ CLOGGED_BYTES = 256 * 1024
 """Unsent bytes at which a client counts as slow: QoS 0 messages pass it by, others wait in its session."""
 
 
-class Held:
+class Held(msgspec.Struct, eq=False):
     """A message of the client that is not committed yet, or that came after such a one."""
 
-    __slots__ = ("answer", "done", "reason")
-
-    def __init__(self, answer: Unanswered | None) -> None:
-        self.answer = answer
-        self.done = False
-        self.reason = 0
+    answer: Unanswered | None
+    done: bool = False
+    reason: int = 0
 
 
 class Connection(asyncio.Protocol):
@@ -143,8 +142,15 @@ class Connection(asyncio.Protocol):
                 length = strict.size(data, start, MAX_PACKET)
                 if length is None or start + length > len(data):
                     break
-                self._packet(data[start : start + length])
-                start += length
+                stop = start + length
+                message = None
+                if data[start] == plain.QOS_1 and self.session is not None and not self._old:
+                    message = plain.published(data, start, stop, self._checker.topics)
+                if message is None:
+                    self._packet(data[start:stop])
+                else:
+                    self.on_publish(message)
+                start = stop
         except strict.PacketError as problem:
             self._fail(problem)
         except Exception:  # a defect of ours: one client sees it, and the log
@@ -308,11 +314,14 @@ class Connection(asyncio.Protocol):
         self._patience = patience
         self._timer = self._loop.call_later(patience, self._tick) if patience else None
 
-    def on_publish(self, packet: mqtt5.PublishPacket) -> None:
+    def on_publish(self, packet: mqtt5.PublishPacket | plain.Published) -> None:
         """Take a message: judged at once, stored, shown and acknowledged in the order of arrival."""
         session = self._open_session()
-        topic = self._topic(packet)
-        qos = int(packet.qos)
+        if isinstance(packet, plain.Published):
+            said = packet.incoming(session.name)
+        else:
+            said = _said(packet, self._topic(packet), session.name)
+        qos = said.qos
         incoming: Unanswered | None = None
         if qos:
             packet_id = packet.packet_id or 0
@@ -327,22 +336,7 @@ class Connection(asyncio.Protocol):
             incoming = Unanswered(packet_id, qos)
             if qos == 2:
                 session.received[packet_id] = incoming
-        outcome = self.broker.hub.ingest.offer(
-            self.principal,
-            Incoming(
-                topic=topic,
-                payload=packet.payload,
-                qos=qos,
-                retain=packet.retain,
-                origin=session.name,
-                ttl=packet.message_expiry_interval,
-                content_type=packet.content_type,
-                payload_format=packet.payload_format_indicator,
-                response_topic=packet.response_topic,
-                correlation=packet.correlation_data,
-                user=tuple(packet.user_properties),
-            ),
-        )
+        outcome = self.broker.hub.ingest.offer(self.principal, said)
         held = Held(incoming)
         self._pending.append(held)
         if outcome.done():
@@ -370,9 +364,9 @@ class Connection(asyncio.Protocol):
             raise strict.PacketError(Reason.PROTOCOL_ERROR, "the topic alias was not set")
         return self._aliases_in[alias]
 
-    def _decided(self, held: "Held", outcome: "asyncio.Future[Any]") -> None:
+    def _decided(self, held: Held, outcome: Outcome) -> None:
         """A message is committed or refused; acknowledgements go out in the order of arrival."""
-        problem = asyncio.CancelledError() if outcome.cancelled() else outcome.exception()
+        problem = outcome.exception()
         held.done = True
         held.reason = 0 if problem is None else reason_of(problem)
         while self._pending and self._pending[0].done:
@@ -466,6 +460,23 @@ class Connection(asyncio.Protocol):
         if packet.reason_code != Reason.DISCONNECT_WITH_WILL_MESSAGE:
             session.will = None
         self._close()
+
+
+def _said(packet: mqtt5.PublishPacket, topic: str, origin: str) -> Incoming:
+    """A packet as the message of a session."""
+    return Incoming(
+        topic=topic,
+        payload=packet.payload,
+        qos=int(packet.qos),
+        retain=packet.retain,
+        origin=origin,
+        ttl=packet.message_expiry_interval,
+        content_type=packet.content_type,
+        payload_format=packet.payload_format_indicator,
+        response_topic=packet.response_topic,
+        correlation=packet.correlation_data,
+        user=tuple(packet.user_properties),
+    )
 
 
 def reason_of(problem: BaseException) -> int:

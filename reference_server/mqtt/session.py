@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+import msgspec
 from mqtt5 import DisconnectReasonCode, PublishPacket, PubRelPacket, PubRelReasonCode, QoS, Will
 
 from reference_server.messaging.messages import Message
@@ -91,17 +92,14 @@ class Link(Protocol):
         """Say why, and close."""
 
 
-class Unanswered:
+class Unanswered(msgspec.Struct, eq=False):
     """A QoS 1 or 2 message of the client, from its arrival to its acknowledgement."""
 
-    __slots__ = ("asked_again", "done", "packet_id", "qos", "reason")
-
-    def __init__(self, packet_id: int, qos: int) -> None:
-        self.packet_id = packet_id
-        self.qos = qos
-        self.done = False
-        self.reason = 0
-        self.asked_again = False
+    packet_id: int
+    qos: int
+    done: bool = False
+    reason: int = 0
+    asked_again: bool = False
 
 
 class Session:

@@ -61,7 +61,7 @@ class Checker:
     """Checks the packets of one direction; remembers topics that it has found to be good."""
 
     def __init__(self) -> None:
-        self._topics: set[bytes] = set()
+        self.topics: dict[bytes, str] = {}
 
     def check(self, packet: bytes) -> None:
         """Judge a whole packet.
@@ -96,13 +96,13 @@ class Checker:
             raise malformed("DUP is set on a QoS 0 message")
         end = start + 2 + (packet[start] << 8 | packet[start + 1])
         topic = packet[start + 2 : end]
-        if topic and topic not in self._topics:
+        if topic and topic not in self.topics:
             text = _decoded(topic)
             if "+" in text or "#" in text:
                 raise PacketError(Reason.TOPIC_NAME_INVALID, "a topic name has no wildcards")
-            if len(self._topics) >= MAX_KNOWN_TOPICS:
-                self._topics.clear()
-            self._topics.add(topic)
+            if len(self.topics) >= MAX_KNOWN_TOPICS:
+                self.topics.clear()
+            self.topics[topic] = text
         if qos:
             _identifier(packet, end)
             end += 2

@@ -6,6 +6,7 @@ this may refuse what is sound, but never accept what is not.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 from math import inf
 from typing import Annotated, Any, Literal
 
@@ -15,6 +16,7 @@ from msgspec import UNSET, Meta, UnsetType
 from reference_server import instants
 from reference_server.rules.findings import is_number
 from reference_server.rules.parameters import PARAMETERS, celsius
+from reference_server.storage.protocol import Reading
 
 MAX_NAME = 200
 """Characters of a parameter or a unit."""
@@ -31,6 +33,30 @@ class _Reading(msgspec.Struct):
     timestamp: str
     quality: Literal["excellent", "good", "fair", "poor"]
     confidence: Share | UnsetType = UNSET
+
+
+class _Only(msgspec.Struct, forbid_unknown_fields=True):
+    """A reading with no other member than the standard's."""
+
+    parameter: Name
+    value: int | float
+    unit: Name
+    timestamp: str
+    quality: Literal["excellent", "good", "fair", "poor"]
+    confidence: Share | UnsetType = UNSET
+
+
+class _Payload(msgspec.Struct, forbid_unknown_fields=True):
+    sensorId: str  # noqa: N815 - the standard's name
+    measurements: Annotated[list[_Only], Meta(min_length=1, max_length=1)]
+
+
+_decoded = msgspec.json.Decoder(_Payload).decode
+_NAME_MAY_END = (b'":', b'" ', b'"\n', b'"\t', b'"\r')
+MEMBERS = 7
+"""Of a message with one reading, without its confidence."""
+EXACT = 2**53
+"""Whole numbers below it are the same as floating point."""
 
 
 def batch(given: Sequence[Any], now_us: int, capacity: Any, max_value: Any) -> bool:
@@ -56,6 +82,48 @@ def batch(given: Sequence[Any], now_us: int, capacity: Any, max_value: Any) -> b
         if not low <= value <= high or (integral and not value.is_integer()):
             return False
     return True
+
+
+def message(raw: bytes, now_us: int) -> tuple[str, Reading] | None:
+    """Sensor and reading of a message of P3 10.1 that holds one reading and nothing else, else None.
+
+    What this accepts keeps all rules for readings, whatever the sensor is; another one may still be sound.
+    """
+    if b"\\" in raw:
+        return None
+    try:
+        found = _decoded(raw)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
+        return None
+    one = found.measurements[0]
+    confidence = None if one.confidence is UNSET else one.confidence
+    # Each member is there; as many ends of names as members means that none is given twice (see `jsonio`).
+    if sum(map(raw.count, _NAME_MAY_END)) != MEMBERS + (confidence is not None):
+        return None
+    moment = instants.parse_with_offset(one.timestamp)
+    if moment is None or moment[0] > now_us + instants.FUTURE_TOLERANCE_US or not _fits(one):
+        return None
+    at, zone = moment
+    return found.sensorId, Reading(one.parameter, one.value, one.unit, at, one.quality, confidence, zone)
+
+
+def _fits(one: _Only) -> bool:
+    """Whether unit and value are certainly those of the parameter, at each sensor."""
+    limits, value = _fixed_range(one.parameter, one.unit), one.value
+    if limits is None or not -EXACT < value < EXACT:
+        return False
+    low, high, integral = limits
+    scaled = celsius(value, one.unit) if one.parameter == "temperature" else value
+    return low <= scaled <= high and (not integral or value == int(value))
+
+
+@lru_cache(maxsize=1000)
+def _fixed_range(parameter: str, unit: str) -> tuple[float, float, bool] | None:
+    """The range of a parameter if it is the same for each sensor; None too for a unit of others."""
+    rule = PARAMETERS.get(parameter)
+    if rule is not None and rule.limit is not None:
+        return None
+    return _range(parameter, unit, None, None)
 
 
 def _range(parameter: str, unit: str, capacity: Any, max_value: Any) -> tuple[float, float, bool] | None:

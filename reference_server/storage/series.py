@@ -7,6 +7,8 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
+from itertools import chain
+from typing import Any
 
 import msgspec
 
@@ -22,6 +24,8 @@ _DAY_US = 86_400 * MICROS
 _YEAR_2000_US = 946_684_800 * MICROS
 Values = tuple[int, int, float, int, int, float | None, int]
 COLUMNS = "parameter, at, value, unit, quality, confidence, zone"
+AT_ONCE = (128, 16, 1)
+"""Rows of one INSERT: each statement lets go of the interpreter's lock, and waits to have it back."""
 
 
 def month_of(at: int) -> str:
@@ -32,6 +36,13 @@ def month_of(at: int) -> str:
 @lru_cache(maxsize=4096)
 def _month_of_day(day: int) -> str:
     return datetime.fromtimestamp(day * 86_400, UTC).strftime("%Y%m")
+
+
+@lru_cache(maxsize=64)
+def _inserting(table: str, rows: int) -> str:
+    """The statement that inserts so many rows of (sensor, COLUMNS) into a table of readings."""
+    places = ", ".join(["(?, ?, ?, ?, ?, ?, ?, ?)"] * rows)
+    return f"INSERT OR IGNORE INTO {table} (sensor, {COLUMNS}) VALUES {places}"  # noqa: S608 - our own names
 
 
 def partitions(connection: sqlite3.Connection) -> list[str]:
@@ -60,20 +71,24 @@ class SeriesWriter:
 
         All of them at once where none has been there before, which is what sensors do.
         """
-        rows: list[dict[tuple[int, int], Values]] = []
+        counts: list[tuple[int, int]] = []
         by_month: dict[str, list[tuple[int, Values]]] = {}
+        day: int | None = None
+        of_month: list[tuple[int, Values]] = []
         for sensor, readings in batch:
-            own: dict[tuple[int, int], Values] = {}
-            for reading in readings:
-                values = self._values(reading)
-                own[values[0], values[1]] = values
-            for values in own.values():
-                by_month.setdefault(month_of(values[1]), []).append((sensor, values))
-            rows.append(own)
+            own = [self._values(reading) for reading in readings]
+            if len(own) > 1:  # the last one of an instant counts
+                own = list({(values[0], values[1]): values for values in own}.values())
+            for values in own:
+                if values[1] // _DAY_US != day:
+                    day = values[1] // _DAY_US
+                    of_month = by_month.setdefault(month_of(values[1]), [])
+                of_month.append((sensor, values))
+            counts.append((len(own), 0))
         self._sql.execute("SAVEPOINT series")
         if all(self._append(month, found) for month, found in by_month.items()):
             self._sql.execute("RELEASE series")
-            return [(len(own), 0) for own in rows]
+            return counts
         self._sql.execute("ROLLBACK TO series")
         self._sql.execute("RELEASE series")
         self.forget()
@@ -82,12 +97,7 @@ class SeriesWriter:
     def _append(self, month: str, rows: list[tuple[int, Values]]) -> bool:
         """Insert rows of which none is there yet; False when one is, and then nothing is of use."""
         self._partition(month)
-        before = self._sql.total_changes
-        self._sql.executemany(
-            f"INSERT OR IGNORE INTO reading_{month} (sensor, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-            [(sensor, *row) for sensor, row in rows],
-        )
-        if self._sql.total_changes - before != len(rows):
+        if self._insert(f"reading_{month}", [(sensor, *row) for sensor, row in rows]) != len(rows):
             return False
         by_sensor: dict[int, list[Values]] = {}
         for sensor, row in rows:
@@ -96,6 +106,16 @@ class SeriesWriter:
             self._roll_up(sensor, own)
             self._keep_latest(sensor, own)
         return True
+
+    def _insert(self, table: str, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Insert rows of (sensor, COLUMNS), those that are there already left out; how many were not."""
+        before, done = self._sql.total_changes, 0
+        for size in AT_ONCE:
+            statement = _inserting(table, size)
+            while len(rows) - done >= size:
+                self._sql.execute(statement, list(chain.from_iterable(rows[done : done + size])))
+                done += size
+        return self._sql.total_changes - before
 
     def add(self, sensor: int, readings: Sequence[Reading]) -> tuple[int, int]:
         """Store readings; (new ones, ones that replaced another value of the same parameter and instant)."""
@@ -117,12 +137,7 @@ class SeriesWriter:
     def _store(self, sensor: int, month: str, rows: list[Values]) -> tuple[int, int]:
         self._partition(month)
         table = f"reading_{month}"
-        before = self._sql.total_changes
-        self._sql.executemany(
-            f"INSERT OR IGNORE INTO {table} (sensor, {COLUMNS}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608
-            [(sensor, *row) for row in rows],
-        )
-        fresh = self._sql.total_changes - before
+        fresh = self._insert(table, [(sensor, *row) for row in rows])
         if fresh == len(rows):
             self._roll_up(sensor, rows)
             self._keep_latest(sensor, rows)

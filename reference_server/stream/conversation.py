@@ -10,6 +10,7 @@ from reference_server.auth import Principal
 from reference_server.errors import NUMBERS, ApiError
 from reference_server.messaging import rights, topics
 from reference_server.messaging.messages import Incoming
+from reference_server.messaging.outcome import Outcome
 from reference_server.stream import binary as binary_form
 from reference_server.stream import connecting, envelope
 from reference_server.stream.envelope import Envelope, RefusedMessageError
@@ -265,10 +266,8 @@ class Conversation:
         self._hold(1)
         outcome.add_done_callback(lambda done: self._published(session, message, done))
 
-    def _published(self, session: Session, message: Envelope, outcome: "asyncio.Future[None]") -> None:
+    def _published(self, session: Session, message: Envelope, outcome: Outcome) -> None:
         self._hold(-1)
-        if outcome.cancelled():
-            return
         problem = outcome.exception()
         if isinstance(problem, ApiError):
             session.received.pop(message.id, None)

@@ -17,6 +17,7 @@ from reference_server import tokens
 from reference_server.faults.fault import both, wrap
 from reference_server.messaging.allowances import Meter
 from reference_server.messaging.ingest import Ingest
+from reference_server.messaging.outcome import Outcome
 from reference_server.messaging.publisher import Publisher, by_parameter, reading_message
 from reference_server.mqtt import connection as mqtt_connection
 from reference_server.mqtt import login
@@ -121,9 +122,8 @@ def _drops_quietly(offer: Make) -> Make:
         finally:
             Meter.take = take  # type: ignore[method-assign]
         if any(beyond):
-            outcome.exception()
-            outcome = asyncio.get_running_loop().create_future()
-            outcome.set_result(None)
+            outcome = Outcome()
+            outcome.set_result()
         return outcome
 
     return quiet

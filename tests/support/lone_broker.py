@@ -8,13 +8,13 @@ import json
 import signal
 import socket
 import sys
-from typing import Any
 
 from reference_server.auth import ROLES, Keyring, Principal
 from reference_server.errors import ApiError
 from reference_server.messaging import rights
 from reference_server.messaging.bus import Bus
 from reference_server.messaging.messages import Incoming, Message, deadline, new_id
+from reference_server.messaging.outcome import Outcome
 from reference_server.mqtt import login
 from reference_server.mqtt.broker import Broker
 from reference_server.mqtt.endpoint import Endpoint
@@ -29,9 +29,9 @@ class Passing:
     def __init__(self, bus: Bus) -> None:
         self._bus = bus
 
-    def offer(self, caller: Principal, given: Incoming) -> "asyncio.Future[Any]":
+    def offer(self, caller: Principal, given: Incoming) -> Outcome:
         """Accept everything but the server's own topics."""
-        outcome: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        outcome = Outcome()
         if given.topic.startswith("$"):
             outcome.set_exception(ApiError("FORBIDDEN", "the topic is the server's own"))
             return outcome

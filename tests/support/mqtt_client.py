@@ -33,6 +33,8 @@ class Client:
         self.seen: list[Any] = []
         self.connack: mqtt5.ConnAckPacket | None = None
         self._buffer = b""
+        self._at = 0
+        """Where in the buffer the next packet begins."""
 
     def __enter__(self) -> "Client":
         return self
@@ -65,7 +67,7 @@ class Client:
         """
         while True:
             try:
-                packet, used = mqtt5.read(memoryview(self._buffer))
+                packet, used = mqtt5.read(memoryview(self._buffer)[self._at :])
             except IndexError:
                 try:
                     more = self.sock.recv(65536)
@@ -73,14 +75,14 @@ class Client:
                     raise Closed from gone
                 if not more:
                     raise Closed from None
-                self._buffer += more
+                self._buffer, self._at = self._buffer[self._at :] + more, 0
             else:
-                self._buffer = self._buffer[used:]
+                self._at += used
                 return packet
 
     def waiting(self) -> bool:
         """Whether something has come that was not read yet."""
-        return bool(self._buffer) or bool(select.select([self.sock], [], [], 0)[0])
+        return self._at < len(self._buffer) or bool(select.select([self.sock], [], [], 0)[0])
 
     def get(self, kind: type[P]) -> P:
         """The next packet of a kind; others that come before it are put aside."""

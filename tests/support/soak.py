@@ -42,6 +42,8 @@ class Publisher:
         self._under_way: dict[int, tuple[int, int]] = {}
         self._released: set[int] = set()
         """QoS 2 messages that the server has taken: they are released again, not sent again."""
+        self._due: list[int] = []
+        """Those that were not released yet."""
         self._client: Client | None = None
 
     def step(self, count: int, qos: int) -> None:
@@ -61,8 +63,13 @@ class Publisher:
             if self.random.random() < self.often:
                 self.cut()
                 return
-            while len(self._under_way) > WINDOW * 3 // 4 or client.waiting():
-                self._taken(client, client.read())
+            while (more := client.waiting()) or self._due or len(self._under_way) > WINDOW * 3 // 4:
+                if more:
+                    self._taken(client.read())
+                elif self._due:
+                    self._release(client)
+                else:
+                    self._taken(client.read())
         except (Closed, OSError):
             self.cut()
 
@@ -71,7 +78,8 @@ class Publisher:
         while self._under_way:
             client = self._client or self._connect()
             try:
-                self._taken(client, client.read())
+                self._release(client)
+                self._taken(client.read())
             except (Closed, OSError):
                 self.cut()
         self.close()
@@ -91,6 +99,7 @@ class Publisher:
         client = Client(self.url)
         self._client = client
         client.login(self.key, self.name, clean_start=False, session_expiry_interval=600)
+        self._due = []
         for packet_id in self._under_way:
             taken = packet_id in self._released
             client.send(mqtt5.PubRelPacket(packet_id) if taken else self._message(packet_id, again=True))
@@ -108,10 +117,16 @@ class Publisher:
         body = json.dumps({"sensorId": self.sensor, "measurements": [one]}).encode()
         return mqtt5.PublishPacket(self.topic, body, qos=mqtt5.QoS(qos), packet_id=packet_id, duplicate=again)
 
-    def _taken(self, client: Client, packet: Any) -> None:
+    def _release(self, client: Client) -> None:
+        """Send the releases that are due, together."""
+        due, self._due = self._due, []
+        if due:
+            client.send(*map(mqtt5.PubRelPacket, due))
+
+    def _taken(self, packet: Any) -> None:
         if isinstance(packet, mqtt5.PubRecPacket) and int(packet.reason_code) < 0x80:
             self._released.add(packet.packet_id)
-            client.send(mqtt5.PubRelPacket(packet.packet_id))
+            self._due.append(packet.packet_id)
         elif isinstance(packet, mqtt5.PubAckPacket | mqtt5.PubCompPacket | mqtt5.PubRecPacket):
             self._released.discard(packet.packet_id)
             number, _ = self._under_way.pop(packet.packet_id, (None, 0))
@@ -154,11 +169,12 @@ class Watcher:
             self.cuts += 1
             self._client.close()
             self._client = self._connect()
-        for packet in self._client.rest():
-            if isinstance(packet, mqtt5.PublishPacket):
-                key = packet.topic + json.loads(packet.payload)["measurements"][0]["timestamp"]
-                self.heard[key] = self.heard.get(key, 0) + 1
-                self._client.send(mqtt5.PubAckPacket(packet.packet_id or 0))
+        came = [one for one in self._client.rest() if isinstance(one, mqtt5.PublishPacket)]
+        for packet in came:
+            key = packet.topic + packet.payload.partition(b'"timestamp": "')[2][:24].decode()
+            self.heard[key] = self.heard.get(key, 0) + 1
+        if came:
+            self._client.send(*(mqtt5.PubAckPacket(packet.packet_id or 0) for packet in came))
         return len(self.heard) > known
 
     def close(self) -> None:

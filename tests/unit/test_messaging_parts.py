@@ -10,6 +10,7 @@ from reference_server.messaging.bus import Bus
 from reference_server.messaging.dedup import Repeats
 from reference_server.messaging.messages import Message, deadline, new_id
 from reference_server.messaging.outbox import Outbox
+from reference_server.messaging.outcome import Outcome
 from reference_server.messaging.retention import MESSAGE_BYTES, TOPIC_BYTES, Retention, Rule
 from reference_server.storage.protocol import Reading
 from tests.support.twin_world import Ear, caller
@@ -197,21 +198,42 @@ def test_how_bad_an_alert_is(value: float, expected: str | None) -> None:
 
 
 def test_repeats_are_known_for_a_while_and_refusals_are_forgotten() -> None:
-    async def check() -> None:
-        now = 0.0
-        repeats = Repeats(lambda: now)
-        loop = asyncio.get_running_loop()
-        good, bad = loop.create_future(), loop.create_future()
-        repeats.remember("good", good)
-        repeats.remember("bad", bad)
-        assert repeats.earlier("bad") is bad
-        good.set_result(None)
-        bad.set_exception(ValueError())
-        await asyncio.wait([good, bad])
-        await asyncio.sleep(0)
-        assert repeats.earlier("bad") is None
-        assert repeats.earlier("good") is good
-        now = 601.0
-        assert repeats.earlier("good") is None
+    now = 0.0
+    repeats = Repeats(lambda: now)
+    good, bad = Outcome(), Outcome()
+    repeats.remember("good", good)
+    repeats.remember("bad", bad)
+    assert repeats.earlier("bad") is bad
+    good.set_result()
+    bad.set_exception(ValueError())
+    assert repeats.earlier("bad") is None
+    assert repeats.earlier("good") is good
+    now = 601.0
+    assert repeats.earlier("good") is None
 
-    asyncio.run(check())
+
+def test_an_outcome_is_told_to_each_who_waits_whatever_another_does(caplog: pytest.LogCaptureFixture) -> None:
+    async def wait(outcome: Outcome) -> str:
+        try:
+            await outcome
+        except ValueError as problem:
+            return str(problem)
+        return "taken"
+
+    async def check() -> list[str]:
+        good, bad = Outcome(), Outcome()
+        waiting = [asyncio.ensure_future(wait(one)) for one in (good, bad, good)]
+        await asyncio.sleep(0)
+        waiting[2].cancel()  # who goes away takes nothing from the others
+        bad.add_done_callback(lambda _: 1 / 0)
+        bad.add_done_callback(heard.append)
+        good.set_result()
+        bad.set_exception(ValueError("refused"))
+        bad.add_done_callback(heard.append)
+        assert waiting[2].cancelled() or await asyncio.wait([waiting[2]])
+        return [*await asyncio.gather(*waiting[:2]), await wait(bad), await wait(good)]
+
+    heard: list[Outcome] = []
+    assert asyncio.run(check()) == ["taken", "refused", "refused", "taken"]
+    assert len(heard) == 2
+    assert "ZeroDivisionError" in caplog.text

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference_server.mqtt import packets, strict
+from reference_server.mqtt import packets, plain, strict
 
 LIMIT = 1024 * 1024
 
@@ -139,3 +139,31 @@ def test_nothing_but_a_refusal_comes_of_changed_bytes(raw: bytes, changes: list[
     # anything but a refusal, the codec's panic among it, fails the test
     with contextlib.suppress(strict.PacketError):
         judged(bytes(spoilt))
+
+
+KNOWN = {b"a/b": "a/b", "straße".encode(): "straße"}
+
+
+@given(
+    st.sampled_from([b"a/b", "straße".encode(), b"a/c", b""]),
+    st.integers(0, 0xFFFF),
+    st.sampled_from([b"\x00", b"\x02\x01\x00", b"\x05", b""]),
+    st.binary(max_size=200),
+    st.integers(0, 12),
+)
+def test_a_plain_message_is_read_as_the_codec_reads_it(
+    topic: bytes, number: int, properties: bytes, payload: bytes, cut: int
+) -> None:
+    body = len(topic).to_bytes(2, "big") + topic + number.to_bytes(2, "big") + properties + payload
+    body = body[: len(body) - cut] if cut else body
+    size = bytes([len(body) & 0x7F | 0x80, len(body) >> 7]) if len(body) > 0x7F else bytes([len(body)])
+    raw = bytes([plain.QOS_1]) + size + body
+    found = plain.published(b"##" + raw + b"##", 2, 2 + len(raw), KNOWN)
+    if not cut and topic in KNOWN and number and properties == b"\x00":
+        assert found is not None
+    if found is not None:
+        strict.Checker().check(raw)
+        long = packets.decoded(raw)
+        assert (found.topic, found.payload, found.packet_id) == (long.topic, long.payload, long.packet_id)
+        assert long.content_type is None
+        assert not long.user_properties

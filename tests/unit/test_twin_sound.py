@@ -1,8 +1,10 @@
 """What is accepted at first sight breaks no rule, and the usual is accepted at first sight."""
 
 import copy
+import json
 from typing import Any
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,9 +12,10 @@ from hypothesis import strategies as st
 from reference_server import demo, geometry, instants
 from reference_server.bulk import plain
 from reference_server.errors import ApiError
+from reference_server.messaging import payloads, topics
 from reference_server.rules import measurements, sound
 from reference_server.rules.findings import Findings
-from reference_server.services import objects
+from reference_server.services import objects, readings
 from reference_server.services.cities import City
 from reference_server.storage.protocol import CityRow
 
@@ -63,6 +66,49 @@ def test_readings_accepted_at_first_sight_break_no_rule(changes: dict[str, Any],
 )
 def test_usual_readings_are_accepted_at_first_sight(changes: dict[str, Any]) -> None:
     assert sound.batch([changed(READING, changes)] * 2, NOW, 10, None)
+
+
+MEASURED = {"parameter": "temperature", "value": 21.5, "unit": "celsius", "timestamp": "2025-01-15T10:30:00Z",
+            "quality": "good"}  # fmt: skip
+TOPIC = topics.SensorTopic("KR-BUSAN-2025", "environmental", "s-1", "temperature")
+TEXTS = st.builds(
+    lambda one, more, blank, twice: twice(
+        json.dumps({"sensorId": "s-1", "measurements": [one], **more}).replace(": ", blank)
+    ),
+    st.builds(changed, st.just(MEASURED), CHANGES),
+    st.dictionaries(st.sampled_from(["sensorId", "measurements", "note"]), st.sampled_from(ODD), max_size=1),
+    st.sampled_from([":", ": ", " : ", "\t:", "\n:\n"]),
+    st.sampled_from(
+        [
+            lambda text: text,
+            lambda text: text.replace('"quality"', '"quality":"good","quality"', 1),
+            lambda text: text.replace('"value"', '"value" :9,"value"', 1),
+            lambda text: text.replace("s-1", "\\u0073-1"),
+            lambda text: text.replace("21.5", "1e999"),
+            lambda text: text.replace("21.5", "18446744073709551617"),
+        ]
+    ),
+)
+
+
+@given(TEXTS)
+def test_a_message_taken_at_first_sight_means_what_the_long_way_reads(text: str) -> None:
+    found = sound.message(text.encode(), NOW)
+    if found is None:
+        return
+    long = payloads.sensor_reading(
+        text.encode(), msgspec.structs.replace(TOPIC, parameter=found[1].parameter)
+    )
+    readings.check(long.readings, None, None)
+    assert long.whole
+    assert (long.sensor, *map(readings.parsed, long.readings)) == found
+
+
+def test_what_sensors_send_is_taken_at_first_sight() -> None:
+    for one in (MEASURED, {**MEASURED, "confidence": 0.5}, {**MEASURED, "parameter": "own", "unit": "bar"}):
+        text = json.dumps({"sensorId": "s-1", "measurements": [one]}).encode()
+        assert sound.message(text, NOW) is not None
+    assert sound.message(text[:-1] + b"\xff}", NOW) is None
 
 
 def city(outline: dict[str, Any] | None = None) -> City:
