@@ -1,7 +1,9 @@
 """`python -m reference_server client URL`: a client that comes back after every loss (P3 6.1, 6.3, 6.5).
 
 Each change of its state is a line of JSON on stdout: `state`, `at` (an instant), `why`, and while it
-reconnects `attempt` (1 to 10) and `delay_ms`. With topics, messages are lines with `message` instead.
+reconnects `attempt` (1 to 10) and `delay_ms`. With topics, messages are lines with `message` instead, and one
+with `refused` names the topics that may not be heard. Who is turned away at the door for the key or the
+certificate is not let in later either: that ends the client at once.
 """
 
 import asyncio
@@ -16,7 +18,7 @@ from typing import Any, NoReturn
 
 import msgspec
 from websockets.asyncio.client import ClientConnection, connect
-from websockets.exceptions import WebSocketException
+from websockets.exceptions import InvalidStatus, WebSocketException
 from websockets.typing import Subprotocol
 
 from reference_server import instants
@@ -54,8 +56,15 @@ class Options(msgspec.Struct, frozen=True):
     client_id: str = ""
 
 
+TURNED_AWAY = (401, 403)
+
+
 class LostError(Exception):
     """The connection cannot be used any more; the message says why."""
+
+
+class TurnedAwayError(LostError):
+    """Coming again would end in the same way."""
 
 
 def delay_s(attempt: int, factor: float) -> float:
@@ -81,12 +90,15 @@ class Client:
         self.state = DISCONNECTED
 
     async def run(self) -> None:
-        """Connect, and connect again, until ten retries in a row have failed."""
+        """Connect, and connect again, until ten retries in a row have failed or the server wants none."""
         self._move(CONNECTING, "start")
         attempt = 0
         while True:
             try:
                 await self._attempt()
+            except TurnedAwayError as refusal:
+                self._move(DISCONNECTED, str(refusal))
+                return
             except LostError as lost:
                 why = str(lost)
             if self.state in (CONNECTED, HEARTBEAT):
@@ -130,6 +142,15 @@ class Client:
             ) as connection:
                 await self._greet(connection)
                 await self._listen(connection)
+        except InvalidStatus as problem:
+            status = problem.response.status_code
+            if status in TURNED_AWAY:
+                raise TurnedAwayError(f"the server turns this key away: HTTP {status}") from problem
+            raise LostError(f"the server answers with HTTP {status}") from problem
+        except ssl.SSLCertVerificationError as problem:
+            raise TurnedAwayError(
+                f"the server's certificate is not trusted: {problem.verify_message}"
+            ) from problem
         except LOST as problem:
             raise LostError(f"{type(problem).__name__}: {problem}"[:200]) from problem
         raise LostError("the connection was closed")
@@ -172,10 +193,20 @@ class Client:
                 await connection.send(self._message("PONG", {}, correlationId=message.get("messageId")))
             elif kind == "PUBLISH":
                 self._say({"message": message})
+            elif kind == "SUBACK":
+                self._tell_refused(message)
             if self.state == HEARTBEAT and kind == "PONG":
                 self._move(CONNECTED, "PONG")
             if self.state == CONNECTED:
                 due = loop.time() + self._options.heartbeat_s
+
+    def _tell_refused(self, suback: dict[str, Any]) -> None:
+        payload = suback.get("payload")
+        granted = payload.get("grantedQos") if isinstance(payload, dict) else None
+        pairs = zip(self._options.topics, granted if isinstance(granted, list) else [], strict=False)
+        refused = [topic for topic, qos in pairs if qos not in (0, 1, 2)]
+        if refused:
+            self._say({"refused": refused, "at": instants.show(instants.now_us())})
 
     def _message(self, kind: str, payload: dict[str, Any], **more: Any) -> str:
         self._count += 1
@@ -206,7 +237,7 @@ def _trust(options: Options) -> ssl.SSLContext | None:
 
 
 def run(options: Options) -> int:
-    """Run until stopped (0) or until all retries have failed (1)."""
+    """Run until stopped (0), or until it was turned away or all retries have failed (1)."""
     import signal
 
     def say(line: dict[str, Any]) -> None:

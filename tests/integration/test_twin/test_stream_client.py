@@ -15,6 +15,7 @@ from websockets.asyncio.server import ServerConnection, serve
 
 from reference_server import client as module
 from reference_server.client import BASE_S, MAX_RETRIES, MOVES, Client, Options, delay_s
+from tests.integration.test_twin.conftest import CITY
 from tests.integration.test_twin.test_stream import TOPIC, post, reading
 from tests.support.ports import free_ports
 
@@ -120,13 +121,22 @@ def test_the_program_follows_a_twin_and_notices_its_end(start: Any, tmp_path: Pa
     twin = start()
     command = [sys.executable, "-m", "reference_server", "client", twin.announced["stream"]]
     environment = {**os.environ, "DTC_STREAM_KEY": twin.key("viewer")}
+    stranger = subprocess.run(
+        command, cwd=ROOT, env={**environment, "DTC_STREAM_KEY": "wrong"}, text=True, capture_output=True,
+        check=False,
+    )  # fmt: skip
+    told = [json.loads(line) for line in stranger.stdout.splitlines()]
+    assert (stranger.returncode, states(told)) == (1, ["CONNECTING", "DISCONNECTED"])
+    assert "401" in told[-1]["why"]
+    closed = f"city/{CITY}/commands/#"
     with subprocess.Popen(
-        [*command, "--topic", TOPIC.replace("environmental/", "+/")], cwd=ROOT, env=environment, text=True,
-        stdout=subprocess.PIPE,
+        [*command, "--topic", TOPIC.replace("environmental/", "+/"), "--topic", closed], cwd=ROOT,
+        env=environment, text=True, stdout=subprocess.PIPE,
     ) as process:  # fmt: skip
         assert process.stdout is not None
-        lines = [json.loads(process.stdout.readline()) for _ in range(2)]
+        lines = [json.loads(process.stdout.readline()) for _ in range(3)]
         assert states(lines) == ["CONNECTING", "CONNECTED"]
+        assert lines[2]["refused"] == [closed]
         while True:
             post(twin, reading(17.5))
             line = process.stdout.readline()
