@@ -54,6 +54,11 @@ class Publisher(asyncio.Protocol):
         packet = mqtt5.ConnectPacket("", username="api-key", password=self.key.encode())
         self.transport.write(packet.write())
 
+    @property
+    def under_way(self) -> int:
+        """Messages that are not acknowledged yet."""
+        return len(self._due)
+
     def message(self, due: float) -> bytes:
         """The next reading; `due` is when it should have left."""
         self.at += 1
@@ -125,10 +130,14 @@ async def load(
             client.full = False
         while (elapsed := time.perf_counter() - begun) < seconds:
             due = int(elapsed * rate)
-            while sent < due:
+            batches: dict[Publisher, list[bytes]] = {}
+            # Whoever has a full window waits, and what waits keeps the instant at which it should have left.
+            while sent < due and clients[sent % CLIENTS].under_way < WINDOW:
                 client = clients[sent % CLIENTS]
-                client.transport.write(client.message(begun + sent / rate))
+                batches.setdefault(client, []).append(client.message(begun + sent / rate))
                 sent += 1
+            for client, batch in batches.items():
+                client.transport.write(b"".join(batch))
             await asyncio.sleep(0.002)
         done = sum(client.acknowledged for client in clients)
     for client in clients:
