@@ -45,8 +45,8 @@ def parse_with_offset(text: object) -> tuple[int, int] | None:
     return _parsed(text) if isinstance(text, str) else None
 
 
-@lru_cache(maxsize=4096)  # a reading's instant is asked for when it is judged and when it is stored
-def _parsed(text: str) -> tuple[int, int] | None:
+def parse_once(text: str) -> tuple[int, int] | None:
+    """The same, for an instant that nobody asks for again."""
     size = len(text)
     if size in (20, 24) and text[10] == "T" and text[-1] == "Z" and text[13] == ":" == text[16]:
         day, hour = _day(text[:10]), _TWO_DIGITS.get(text[11:13], 24)
@@ -55,6 +55,10 @@ def _parsed(text: str) -> tuple[int, int] | None:
         if day is not None and hour < 24 and minute is not None and second is not None and part is not None:
             return (day + hour * 3600 + minute * 60 + second) * MICROS + part, 0
     return _parsed_at_length(text)
+
+
+_parsed = lru_cache(maxsize=4096)(parse_once)
+"""A reading's instant is asked for when it is judged and when it is stored."""
 
 
 @lru_cache(maxsize=4096)

@@ -88,4 +88,4 @@ OWN_IDS = f"msg-{_PROCESS}"
 
 def new_id() -> str:
     """An id that no other message has."""
-    return f"{OWN_IDS}{next(_NUMBERS):012x}"
+    return f"{OWN_IDS}{next(_NUMBERS):x}"

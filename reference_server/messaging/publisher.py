@@ -69,11 +69,7 @@ class Publisher:
         known, incoming = offered.known, offered.incoming
         made: list[Message] = []
         if offered.whole and len(offered.readings) == 1:  # its topic names the parameter: that was judged
-            message = outgoing(incoming, offered.source, event="sensor:data", retain=False)
-            self._as_reading(message, offered, offered.readings)
-            if incoming.id is not None:
-                message.id = self.unused(incoming.id)
-            return [message]
+            return [self._whole(offered)]
         named = topics.parse_sensor(incoming.topic)
         groups: dict[str, tuple[list[dict[str, Any]], list[Reading]]] = {}
         for given, reading in zip(offered.given, offered.readings, strict=True):
@@ -92,6 +88,28 @@ class Publisher:
             message.id = self.unused(incoming.id if own else None)
             made.append(message)
         return made
+
+    def _whole(self, offered: Offered) -> Message:
+        """A message of one reading as it came; most messages of a city are such."""
+        incoming, known = offered.incoming, offered.known
+        ttl = messages.SENSOR_TTL_S if incoming.ttl is None else incoming.ttl
+        return Message(
+            topic=incoming.topic,
+            payload=incoming.payload,
+            at=instants.now_us(),
+            id=messages.new_id() if incoming.id is None else self.unused(incoming.id),
+            qos=incoming.qos,
+            source=offered.source,
+            origin=incoming.origin,
+            event="sensor:data",
+            ttl=ttl,
+            expires=messages.deadline(ttl),
+            payload_format=incoming.payload_format,
+            response_topic=incoming.response_topic,
+            correlation=incoming.correlation,
+            user=incoming.user,
+            fact=Fact(known.city.id, known.id, tuple(offered.readings)),
+        )
 
     @staticmethod
     def _as_reading(message: Message, offered: Offered, stored: Sequence[Reading]) -> None:

@@ -81,11 +81,16 @@ class Retention:
             log = self._logs[message.topic] = _Log(rule)
             self._size += TOPIC_BYTES
         self._logs.move_to_end(message.topic)
-        size = cost(message)
-        log.kept.append(message)
+        size, kept, rule = cost(message), log.kept, log.rule
+        kept.append(message)
         log.size += size
         self._size += size + MESSAGE_BYTES
-        self._trim(log, message.at)
+        if (
+            len(kept) > rule.messages
+            or log.size > rule.bytes
+            or message.at - kept[0].at > rule.seconds * instants.MICROS
+        ):
+            self._trim(log, message.at)
         while self._size > self._total and len(self._logs) > 1:
             _, oldest = self._logs.popitem(last=False)
             self._size -= oldest.size + len(oldest.kept) * MESSAGE_BYTES + TOPIC_BYTES

@@ -9,7 +9,6 @@ from functools import partial
 from typing import Any, cast
 
 import mqtt5
-import msgspec
 from mqtt5 import ConnAckPacket, ConnAckReasonCode, DisconnectPacket, PubAckPacket, PubRecPacket
 from mqtt5 import DisconnectReasonCode as Reason
 
@@ -49,14 +48,6 @@ CLOGGED_BYTES = 256 * 1024
 """Unsent bytes at which a client counts as slow: QoS 0 messages pass it by, others wait in its session."""
 
 
-class Held(msgspec.Struct, eq=False):
-    """A message of the client that is not committed yet, or that came after such a one."""
-
-    answer: Unanswered | None
-    done: bool = False
-    reason: int = 0
-
-
 class Connection(asyncio.Protocol):
     """The protocol of one socket. Nothing that arrives makes it raise."""
 
@@ -71,7 +62,8 @@ class Connection(asyncio.Protocol):
         self._buffer = bytearray()
         self._checker = strict.Checker()
         self._out: list[bytes] = []
-        self._pending: deque[Held] = deque()
+        self._pending: deque[Unanswered] = deque()
+        """What the client published, until it and all before it is decided."""
         self._aliases_in: dict[int, str] = {}
         self._aliases_out: dict[str, int] = {}
         self._alias_max = 0
@@ -139,7 +131,8 @@ class Connection(asyncio.Protocol):
             self._close()  # nothing is said to those who do not speak MQTT
         try:
             while not self._ended and start + 1 < len(data):
-                length = strict.size(data, start, MAX_PACKET)
+                small = data[start + 1]
+                length = small + 2 if small < 0x80 else strict.size(data, start, MAX_PACKET)
                 if length is None or start + length > len(data):
                     break
                 stop = start + length
@@ -321,10 +314,9 @@ class Connection(asyncio.Protocol):
             said = packet.incoming(session.name)
         else:
             said = _said(packet, self._topic(packet), session.name)
-        qos = said.qos
-        incoming: Unanswered | None = None
+        qos, packet_id = said.qos, packet.packet_id or 0
+        held = Unanswered(packet_id, qos)
         if qos:
-            packet_id = packet.packet_id or 0
             known = session.received.get(packet_id)
             if known is not None:  # sent again: it was taken, or is being taken, the first time
                 known.asked_again = True
@@ -333,11 +325,9 @@ class Connection(asyncio.Protocol):
                 return
             if len(session.received) + len(self._pending) >= RECEIVE_MAX:
                 raise strict.PacketError(Reason.RECEIVE_MAX_EXCEEDED, f"the receive maximum is {RECEIVE_MAX}")
-            incoming = Unanswered(packet_id, qos)
             if qos == 2:
-                session.received[packet_id] = incoming
+                session.received[packet_id] = held
         outcome = self.broker.hub.ingest.offer(self.principal, said)
-        held = Held(incoming)
         self._pending.append(held)
         if outcome.done():
             self._decided(held, outcome)
@@ -364,18 +354,17 @@ class Connection(asyncio.Protocol):
             raise strict.PacketError(Reason.PROTOCOL_ERROR, "the topic alias was not set")
         return self._aliases_in[alias]
 
-    def _decided(self, held: Held, outcome: Outcome) -> None:
+    def _decided(self, held: Unanswered, outcome: Outcome) -> None:
         """A message is committed or refused; acknowledgements go out in the order of arrival."""
         problem = outcome.exception()
-        held.done = True
+        held.decided = True
         held.reason = 0 if problem is None else reason_of(problem)
-        while self._pending and self._pending[0].done:
-            first = self._pending.popleft()
-            if first.answer is not None:
-                first.answer.done = True
-                first.answer.reason = first.reason
-                if not self._ended or first.answer.asked_again:
-                    self._acknowledge(first.answer)
+        pending = self._pending
+        while pending and pending[0].decided:
+            first = pending.popleft()
+            first.done = True
+            if first.qos and (not self._ended or first.asked_again):
+                self._acknowledge(first)
         if self._paused and len(self._pending) < MAX_PENDING // 2 and not self._ended:
             self._paused = False
             self._transport.resume_reading()

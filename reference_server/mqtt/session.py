@@ -93,10 +93,12 @@ class Link(Protocol):
 
 
 class Unanswered(msgspec.Struct, eq=False):
-    """A QoS 1 or 2 message of the client, from its arrival to its acknowledgement."""
+    """A message of the client, from its arrival to its acknowledgement."""
 
     packet_id: int
     qos: int
+    decided: bool = False
+    """Committed, or refused; it may still wait for one that came before it."""
     done: bool = False
     reason: int = 0
     asked_again: bool = False

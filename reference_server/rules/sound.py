@@ -52,9 +52,8 @@ class _Payload(msgspec.Struct, forbid_unknown_fields=True):
 
 
 _decoded = msgspec.json.Decoder(_Payload).decode
-_NAME_MAY_END = (b'":', b'" ', b'"\n', b'"\t', b'"\r')
-MEMBERS = 7
-"""Of a message with one reading, without its confidence."""
+QUOTES, MORE_QUOTES = 24, 2
+"""Of the seven names and five texts of a message with one reading; and of the name of its confidence."""
 EXACT = 2**53
 """Whole numbers below it are the same as floating point."""
 
@@ -97,10 +96,10 @@ def message(raw: bytes, now_us: int) -> tuple[str, Reading] | None:
         return None
     one = found.measurements[0]
     confidence = None if one.confidence is UNSET else one.confidence
-    # Each member is there; as many ends of names as members means that none is given twice (see `jsonio`).
-    if sum(map(raw.count, _NAME_MAY_END)) != MEMBERS + (confidence is not None):
+    # Each member is there; with no more quotes than these need, none is given twice.
+    if raw.count(b'"') != (QUOTES if confidence is None else QUOTES + MORE_QUOTES):
         return None
-    moment = instants.parse_with_offset(one.timestamp)
+    moment = instants.parse_once(one.timestamp)
     if moment is None or moment[0] > now_us + instants.FUTURE_TOLERANCE_US or not _fits(one):
         return None
     at, zone = moment
