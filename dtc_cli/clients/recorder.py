@@ -45,6 +45,8 @@ class Recorder:
         """The vector that is being judged; written into each event."""
         self._bodies = folder / BODIES
         self._bodies.mkdir(parents=True, exist_ok=True)
+        self._kept: set[str] = set()
+        """Digests of bodies that are there; many are the same."""
         self._start = time.monotonic_ns()
         self._go_on(folder / EVENTS)
         self._file = (folder / EVENTS).open("ab")
@@ -119,11 +121,13 @@ class Recorder:
             return None
         clean = self.redactor.data(data)
         digest = sha256_hex(clean)
-        file = self._bodies / digest
-        if not file.exists():
-            partial = file.with_suffix(".part")
-            partial.write_bytes(clean)
-            partial.replace(file)
+        if digest not in self._kept:
+            file = self._bodies / digest
+            if not file.exists():
+                partial = file.with_suffix(".part")
+                partial.write_bytes(clean)
+                partial.replace(file)
+            self._kept.add(digest)
         return digest
 
     def close(self) -> None:

@@ -30,8 +30,10 @@ class Redactor:
     """
 
     def __init__(self) -> None:
-        self._spellings: dict[bytes, bytes] = {}
+        self._by_head: dict[bytes, dict[bytes, bytes]] = {}
+        """Spellings with what stands in their place, the longest first, by their first four bytes."""
         self._pattern: re.Pattern[bytes] | None = None
+        """Finds heads; there are few, as keys of one maker begin alike. None when one was added since."""
         self._lock = threading.Lock()
 
     def register(self, value: str, name: str) -> None:
@@ -39,18 +41,48 @@ class Redactor:
         # In a replay a token is the mark that stands for it: to blank marks would change what is compared.
         if len(value) < SHORTEST_SECRET or _MARK in value:
             return
+        mark = f"[redacted:{name}]".encode()
         with self._lock:
             for spelling in _spellings(value):
-                self._spellings.setdefault(spelling, f"[redacted:{name}]".encode())
-            longest_first = sorted(self._spellings, key=len, reverse=True)
-            self._pattern = re.compile(b"|".join(re.escape(spelling) for spelling in longest_first))
+                head = spelling[:SHORTEST_SECRET]
+                known = self._by_head.get(head, {})
+                if spelling in known:
+                    continue
+                if not known:
+                    self._pattern = None
+                longest_first = sorted([*known, spelling], key=len, reverse=True)
+                # A new table for each: another thread may be going through the old one.
+                self._by_head[head] = {one: known.get(one, mark) for one in longest_first}
 
     def data(self, body: bytes) -> bytes:
         """The body without secrets."""
-        clean = _SECRET_MEMBER.sub(rb"\1[redacted]\3", body)
-        if self._pattern is None:
-            return clean
-        return self._pattern.sub(lambda match: self._spellings[match.group()], clean)
+        return self._blanked(_SECRET_MEMBER.sub(rb"\1[redacted]\3", body))
+
+    def _blanked(self, body: bytes) -> bytes:
+        """The body without the registered values: at each place the longest spelling."""
+        search, parts, done, at = self._heads().search, [], 0, 0
+        while (found := search(body, at)) is not None:
+            at = found.start()
+            for spelling, mark in self._by_head[found.group()].items():
+                if body.startswith(spelling, at):
+                    parts += (body[done:at], mark)
+                    done = at = at + len(spelling)
+                    break
+            else:
+                at += 1
+        return body if not parts else b"".join((*parts, body[done:]))
+
+    def _heads(self) -> "re.Pattern[bytes]":
+        with self._lock:
+            if self._pattern is None:
+                firsts: dict[bytes, list[bytes]] = {}
+                for head in sorted(self._by_head):
+                    firsts.setdefault(head[:1], []).append(re.escape(head[1:]))
+                branches = [
+                    re.escape(first) + b"(?:" + b"|".join(rest) + b")" for first, rest in firsts.items()
+                ]
+                self._pattern = re.compile(b"|".join(branches) or b"(?!)")
+            return self._pattern
 
     def text(self, text: str) -> str:
         """The text without secrets."""
