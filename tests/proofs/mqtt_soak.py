@@ -2,9 +2,9 @@
 
 usage: scripts/prove mqtt-soak [SECONDS [RATE]]   default 600 s, 5000 readings a second
 
-Memory is judged after a warm-up, in which what is bounded fills: the logs of the topics (10,000 messages each,
-full after some seconds), what waits for the subscriber, and the database's page cache (32 MiB of each connection
-in use, full after some 400,000 readings). The driver says how much of a core it took itself.
+Memory is judged after a warm-up, in which what is bounded fills: the logs of the topics (10,000 messages
+each, full after some seconds), what waits for the subscriber, and the database's page cache (32 MiB of each
+connection in use, full after some 400,000 readings). The driver says how much of a core it took itself.
 """
 
 import random
