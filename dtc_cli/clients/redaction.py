@@ -60,7 +60,8 @@ class Redactor:
 
     def _blanked(self, body: bytes) -> bytes:
         """The body without the registered values: at each place the longest spelling."""
-        search, parts, done, at = self._heads().search, [], 0, 0
+        search, done, at = self._heads().search, 0, 0
+        parts: list[bytes] = []
         while (found := search(body, at)) is not None:
             at = found.start()
             for spelling, mark in self._by_head[found.group()].items():
