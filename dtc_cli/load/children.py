@@ -1,6 +1,7 @@
 """Processes of ours that are told something and say something, in frames over their standard streams."""
 
 import contextlib
+import os
 import queue
 import subprocess
 import sys
@@ -13,6 +14,8 @@ import msgspec
 from dtc_cli.load.worker import frame, read_frame
 
 Said = TypeVar("Said")
+KEEPS_MEMORY = {"MALLOC_MMAP_THRESHOLD_": str(4 * 2**20), "MALLOC_TRIM_THRESHOLD_": str(64 * 2**20)}
+"""For glibc: what uvloop reads TLS into, 256 KiB, is otherwise asked of the system anew for each answer."""
 
 
 class Children(Generic[Said]):
@@ -31,6 +34,7 @@ class Children(Generic[Said]):
                 [sys.executable, "-m", module],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                env={**os.environ, **KEEPS_MEMORY},
                 # Ctrl-C is for dtc, which ends the processes in order.
                 start_new_session=True,
             )
