@@ -15,6 +15,7 @@ from starlette.types import Receive, Scope, Send
 
 from reference_server import auth, tls, trace
 from reference_server.errors import ApiError, envelope
+from reference_server.exchange import Exchange
 from reference_server.limits import FailedLogins, Standing
 from reference_server.rest import routes, streaming
 from reference_server.rest.caching import NO_STORE, finished
@@ -42,7 +43,6 @@ PREFLIGHT = {
     ),
     "access-control-max-age": "600",
 }
-Headers = list[tuple[bytes, bytes]]
 
 
 class Api:
@@ -184,13 +184,18 @@ def refused(refusal: ApiError) -> Reply:
 
 
 async def _send(send: Send, reply: Reply, extra: Mapping[str, str]) -> None:
-    headers: Headers = [(b"x-content-type-options", b"nosniff")]
+    told = {"x-content-type-options": "nosniff"}
     if reply.status not in (204, 304):
-        headers.append((b"content-type", reply.media_type))
-        if reply.chunks is None:
-            headers.append((b"content-length", b"%d" % len(reply.body)))
-    for more in (reply.headers, extra):
-        headers += [(name.encode(), value.encode("latin-1")) for name, value in more.items()]
+        told["content-type"] = reply.media_type.decode()
+    told.update(reply.headers)
+    told.update(extra)
+    exchange = getattr(send, "__self__", None)
+    if reply.chunks is None and isinstance(exchange, Exchange) and exchange.is_open:
+        exchange.answer(reply.status, reply.body, told)
+        return
+    headers = [(name.encode(), value.encode("latin-1")) for name, value in told.items()]
+    if reply.chunks is None and reply.status not in (204, 304):
+        headers.append((b"content-length", b"%d" % len(reply.body)))
     await send({"type": "http.response.start", "status": reply.status, "headers": headers})
     if reply.chunks is None:
         await send({"type": "http.response.body", "body": reply.body})

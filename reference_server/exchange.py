@@ -1,11 +1,12 @@
 """A request and its answer, between protocol and application, without detours for short answers."""
 
-from collections.abc import Coroutine, Generator
+from collections.abc import Coroutine, Generator, Mapping
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, RequestResponseCycle
 
 END = b"\r\n"
+_LINES = {status: line[:-2].decode() for status, line in STATUS_LINE.items()}
 
 
 class Exchange(RequestResponseCycle):
@@ -29,12 +30,41 @@ class Exchange(RequestResponseCycle):
             await super().send(message)
         else:
             self.transport.write(message["body"])
-            self.expected_content_length = 0
-            self.response_complete = True
-            self.message_event.set()
-            if not self.keep_alive:
-                self.transport.close()
-            self.on_response()
+            self._end()
+
+    @property
+    def is_open(self) -> bool:
+        """Whether `answer` may be used: nothing was sent, and the client takes what is sent."""
+        return not (self.response_started or self.disconnected or self.flow.write_paused)
+
+    def answer(self, status: int, body: bytes, headers: Mapping[str, str]) -> None:
+        """Send an answer that is there as a whole, with its length; all messages of `send` in one.
+
+        Raises:
+            RuntimeError: a header holds a line break or a NUL.
+        """
+        lines = [_LINES[status]]
+        lines += [f"{name.decode()}: {value.decode()}" for name, value in self.default_headers]
+        if status not in (204, 304):
+            lines.append(f"content-length: {len(body)}")
+        lines += [f"{name}: {value}" for name, value in headers.items()]
+        if headers.get("connection") == "close":
+            self.keep_alive = False
+        elif not self.keep_alive:
+            lines.append("connection: close")
+        head = _checked("\r\n".join(lines).encode("latin-1"), len(lines) - 1)
+        self.response_started = True
+        self.waiting_for_100_continue = False
+        self.transport.write(head + END + END + (b"" if self.scope["method"] == "HEAD" else body))
+        self._end()
+
+    def _end(self) -> None:
+        self.expected_content_length = 0
+        self.response_complete = True
+        self.message_event.set()
+        if not self.keep_alive:
+            self.transport.close()
+        self.on_response()
 
     def _is_whole(self, message: Any) -> bool:
         """Whether this is the body, all of it, as it was announced."""
@@ -63,13 +93,16 @@ class Exchange(RequestResponseCycle):
         if self.chunked_encoding is None and self.scope["method"] != "HEAD" and status not in (204, 304):
             self.chunked_encoding = True
             lines.append(b"transfer-encoding: chunked")
-        head = END.join(lines)
-        breaks = len(lines) - 1
-        if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
-            raise RuntimeError("a header holds a line break or a NUL")
+        head = _checked(END.join(lines), len(lines) - 1)
         self.response_started = True
         self.waiting_for_100_continue = False
         self.transport.write(head + END + END)
+
+
+def _checked(head: bytes, breaks: int) -> bytes:
+    if head.count(b"\n") != breaks or head.count(b"\r") != breaks or b"\0" in head:
+        raise RuntimeError("a header holds a line break or a NUL")
+    return head
 
 
 class Rest:
