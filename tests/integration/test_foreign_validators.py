@@ -7,13 +7,14 @@ suite must blame the requirement that is broken.
 import json
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
 
 from dtc_cli.core.records.cases import judge_answer
 from dtc_cli.harness.suite import Tolerated, Twin
-from suites.phase1.test_refused import CASES, first_failed, judge_places
+from suites.phase1.test_refused import CASES, first_failed, judge_places, reads_no_features
 from tests.integration.test_faults_phase1 import DRIVER, MUSTS, NOW, Told
 from tests.support.defects_records import RECORDS, Defect
 
@@ -57,6 +58,20 @@ def test_errors_without_a_place_are_told_once() -> None:
     judge_places([{"code": "ERR_MISSING_FIELD", "pointer": ""}])
     with pytest.raises(Tolerated, match="do not say where"):
         judge_places([{"code": "ERR_MISSING_FIELD", "message": "no cityId"}])
+
+
+@pytest.mark.parametrize(("valid", "unread"), [(True, True), (False, False)])
+def test_only_who_accepts_a_feature_of_no_geometry_does_not_read_features(valid: bool, unread: bool) -> None:
+    answer = SimpleNamespace(json=lambda: {"valid": valid, "errors": []})
+    seen: list[bytes] = []
+
+    def check(record: bytes) -> SimpleNamespace:
+        seen.append(record)
+        return answer
+
+    validator = SimpleNamespace(check=check)
+    assert reads_no_features(cast(Twin, SimpleNamespace(validator=validator))) is unread
+    assert b'"Circle"' in seen[0]
 
 
 @pytest.mark.parametrize("defect", RECORDS, ids=[f"{one.requirement} {one.what}" for one in RECORDS])
