@@ -32,7 +32,12 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> 
     head = "".join(f'<th scope="col">{text(name)}</th>' for name in columns)
     body = "".join("<tr>" + "".join(_cell(cell) for cell in row) + "</tr>" for row in rows)
     table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
-    return f"<h2>{text(title)}</h2>\n<div class='wide'>{table}</div>"
+    return f"<h2>{text(title)}</h2>\n{_wide(title, table)}"
+
+
+def _wide(label: str, inside: str) -> str:
+    """What a narrow screen scrolls sideways; the keyboard can reach it."""
+    return f'<div class="wide" role="region" aria-label="{text(label)}" tabindex="0">{inside}</div>'
 
 
 def _cell(word: str) -> str:
@@ -73,9 +78,9 @@ def chart(
         f'<text x="2" y="{MARGIN / 2:.0f}">{top:.4g}</text><text x="2" y="{HEIGHT - MARGIN / 2:.0f}">0</text>'
         f'<text x="{WIDTH - MARGIN}" y="{HEIGHT - 6}">{right:.4g} {text(unit)}</text>'
     )
-    return (
-        f'<div class="wide"><svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text(label)}">'
-        f"{''.join(lines)}{''.join(names)}{marks}</svg></div>"
+    drawn = f"{''.join(lines)}{''.join(names)}{marks}"
+    return _wide(
+        label, f'<svg viewBox="0 0 {WIDTH} {HEIGHT}" role="img" aria-label="{text(label)}">{drawn}</svg>'
     )
 
 

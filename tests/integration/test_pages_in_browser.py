@@ -7,6 +7,8 @@ import pytest
 
 from dtc_cli.comparison import side_by_side
 from dtc_cli.core import report as reporting
+from dtc_cli.load import chart, steps_page
+from dtc_cli.load.search import Try
 from tests.support import report_runs
 from tests.support.browser import Page, browser, missing
 from tests.support.office import Office
@@ -46,3 +48,15 @@ def test_the_site_of_a_register(
     assert office(*change)[0] == 0
     assert office("registry", "build", office.registry, "--out", tmp_path / "site")[0] == 0
     sound(tab, tmp_path / "site" / "index.html")
+
+
+def test_the_pages_of_a_load(tab: Page, tmp_path: Path) -> None:
+    tries = [Try(100.0 * factor, 99.0 * factor, 12.5, "passed", "") for factor in (1, 2, 4)]
+    file = tmp_path / "steps.html"
+    file.write_bytes(steps_page.render("Twin", tries, tries[-1], "scaled: tries of 5 s"))
+    sound(tab, file)
+    columns = ("route", "answers", "mean", "p50", "p95", "p99", "p99.9", "max", "why")
+    rows = [("keyed", *["123.456789"] * 7, "the run was scaled down"), ("all", *["1"] * 7, "failed")]
+    parts = [chart.table("Latencies", columns, rows), chart.chart([("p99", [(0, 1), (9, 2)])], "ms", "s")]
+    file.write_bytes(chart.document("Load on Twin", parts))
+    sound(tab, file)
