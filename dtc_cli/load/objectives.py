@@ -36,10 +36,11 @@ class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
 
     @property
     def bound(self) -> str:
-        """The bound in words."""
+        """The bound in words, with its unit."""
+        unit = " ms" if self.metric.endswith("_ms") else "/s" if self.metric.endswith("_per_s") else ""
         for word, value in (("at least", self.at_least), ("at most", self.at_most), ("below", self.below)):
             if value is not None:
-                return f"{word} {value:g}"
+                return f"{word} {value:g}{unit}"
         return ""
 
     def met(self, value: float) -> bool:
