@@ -12,6 +12,8 @@ DECIDED = {"passed", "failed"}
 STANDSTILL_S = 5.0
 APART = 0.1  # DTC-PERF-008
 REPEATED = ("p50", "p95", "p99")
+KEPT_UP = 0.99
+"""Share of the offered rate below which requests pile up."""
 
 
 @verifies("DTC-PERF-001", hazard="load")
@@ -95,6 +97,13 @@ def test_the_figures_come_again_within_ten_per_cent(twin: Twin, loads: Loads) ->
     for made in (first, second):
         if made.outcome.health.saturated:
             raise NotTested(f"inconclusive: {'; '.join(made.outcome.health.reasons)}; {words}")
+    if apart and all(
+        made.outcome.achieved_per_s < KEPT_UP * made.outcome.offered_per_s for made in (first, second)
+    ):
+        raise NotTested(
+            f"inconclusive: in neither run the target kept up with the rate: how fast requests pile up "
+            f"({', '.join(apart)}) says nothing of how long answers take; {words}"
+        )
     if {"throughput", "p50"} & set(apart):
         raise Violation(
             f"two runs differ by more than a tenth in {', '.join(apart)}",
