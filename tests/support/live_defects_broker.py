@@ -287,7 +287,74 @@ def _no_pings_but_pings(received: Make) -> Make:
     return wrong
 
 
+def _once_per_id(qos: int) -> Callable[[Make], Make]:
+    """A packet identifier that was used is taken for a repetition ever after."""
+
+    def make(handler: Make) -> Make:
+        def wrong(self: MqttConnection, packet: Any) -> None:
+            import mqtt5
+
+            known = _USED.setdefault(id(self), set())
+            if packet.qos != qos or packet.packet_id not in known:
+                if packet.qos == qos:
+                    known.add(packet.packet_id)
+                handler(self, packet)
+            elif qos == 1:
+                self.send(mqtt5.PubAckPacket(packet.packet_id))
+            else:
+                self.send(mqtt5.PubRecPacket(packet.packet_id))
+
+        return wrong
+
+    return make
+
+
+_USED: dict[int, set[int]] = {}
+
+
+def _counted_again(deliver: Make) -> Make:
+    """Each SUBSCRIBE of a filter is a subscription of its own."""
+
+    def wrong(self: Broker, message: Any) -> None:
+        deliver(self, message)
+        for session in {id(one): one for one, _ in self.tree.find(message.topic)}.values():
+            for _ in range(getattr(session.link, "doubled", 0)):
+                session.deliver(Delivery(message, 0, retain=False, identifiers=()))
+
+    return wrong
+
+
+def _counts_subscribes(subscribe: Make) -> Make:
+    def wrong(self: Broker, session: Any, principal: Any, wanted: Any, identifier: Any) -> Any:
+        told = subscribe(self, session, principal, wanted, identifier)
+        if told[1] is not None and not told[2]:
+            session.link.doubled = getattr(session.link, "doubled", 0) + 1
+        return told
+
+    return wrong
+
+
+def _no_unsuback_for_strangers(handler: Make) -> Make:
+    def wrong(self: MqttConnection, packet: Any) -> None:
+        if any(one in self._open_session().subscriptions for one in packet.patterns):
+            handler(self, packet)
+
+    return wrong
+
+
+def _no_patience(wait: Make) -> Make:
+    """A Keep Alive of 0 is over at once."""
+
+    def wrong(self: MqttConnection, patience: float) -> None:
+        wait(self, patience or 0.001)
+
+    return wrong
+
+
 MILD = {
+    "a filter subscribed to twice counts twice": "a-filter-subscribed-to-again-is-one-subscription",
+    "UNSUBSCRIBE of an unknown filter is not answered": "unsubscribe-is-answered-whatever-it-names.*",
+    "a Keep Alive of 0 is over at once": "a-keep-alive-of-0-is-no-limit",
     "the expiry of a message is not counted down": "an-expired-message-is-not-delivered-by-the-broker",
     "PUBREC opens the window": "a-message-counts-until-its-handshake-is-done",
     "a shared subscription is everybody's": "a-shared-subscription-is-served-once",
@@ -345,6 +412,17 @@ BROKER: tuple[LiveDefect, ...] = tuple(
         ("055", "only PINGREQ counts as a sign of life", wrap(
             MqttConnection, "data_received", _no_pings_but_pings
         )),
+        ("069", "a packet identifier serves once", wrap(MqttConnection, "on_publish", _once_per_id(1))),
+        ("070", "a packet identifier of QoS 2 serves once", wrap(
+            MqttConnection, "on_publish", _once_per_id(2)
+        )),
+        ("051", "a filter subscribed to twice counts twice", both(
+            wrap(Broker, "subscribe", _counts_subscribes), wrap(Broker, "deliver", _counted_again)
+        )),
+        ("051", "UNSUBSCRIBE of an unknown filter is not answered", wrap(
+            MqttConnection, "on_unsubscribe", _no_unsuback_for_strangers
+        )),
+        ("055", "a Keep Alive of 0 is over at once", wrap(MqttConnection, "_wait", _no_patience)),
     )
 )  # fmt: skip
 ALL: tuple[LiveDefect, ...] = (*DEFECTS, *STREAM, *BROKER)
