@@ -137,28 +137,44 @@ class SeriesWriter:
     def _store(self, sensor: int, month: str, rows: list[Values]) -> tuple[int, int]:
         self._partition(month)
         table = f"reading_{month}"
-        fresh = self._insert(table, [(sensor, *row) for row in rows])
-        if fresh == len(rows):
-            self._roll_up(sensor, rows)
-            self._keep_latest(sensor, rows)
-            return fresh, 0
-        return fresh, self._replace(sensor, table, rows)
+        fresh, known = rows, list[Values]()
+        if not self._insert_new(table, [(sensor, *row) for row in rows]):
+            fresh = []
+            for row in rows:
+                (fresh if self._insert(table, [(sensor, *row)]) else known).append(row)
+        if fresh:
+            self._roll_up(sensor, fresh)
+            self._keep_latest(sensor, fresh)
+        return len(fresh), self._replace(sensor, table, known) if known else 0
+
+    def _insert_new(self, table: str, rows: Sequence[tuple[Any, ...]]) -> bool:
+        """Insert rows if none of them is there yet; whether that was so."""
+        self._sql.execute("SAVEPOINT rows")
+        new = self._insert(table, rows) == len(rows)
+        if not new:
+            self._sql.execute("ROLLBACK TO rows")
+        self._sql.execute("RELEASE rows")
+        return new
 
     def _replace(self, sensor: int, table: str, rows: list[Values]) -> int:
-        """The slow path: some of the instants have a reading already. How many values changed."""
-        changed = 0
-        for row in rows:
-            key = (sensor, row[1], row[0])
-            changed += self._sql.execute(
+        """Each instant has a reading already. How many values changed; an equal one costs only a look.
+
+        Who was cut off sends hundreds of readings again: the sums of an hour are made anew only for a change.
+        """
+        changed = [
+            row
+            for row in rows
+            if self._sql.execute(
                 f"UPDATE {table} SET value = ?, unit = ?, quality = ?, confidence = ?, zone = ?"  # noqa: S608
                 " WHERE sensor = ? AND at = ? AND parameter = ? AND (value, unit, quality) IS NOT (?, ?, ?)",
-                (*row[2:], *key, *row[2:5]),
+                (*row[2:], sensor, row[1], row[0], *row[2:5]),
             ).rowcount
-        self._sql.executemany(
-            "DELETE FROM rollup WHERE sensor = ? AND parameter = ? AND hour = ?",
-            {(sensor, row[0], row[1] // HOUR_US) for row in rows},
-        )
-        for parameter, hour in {(row[0], row[1] // HOUR_US) for row in rows}:
+        ]
+        for parameter, hour in {(row[0], row[1] // HOUR_US) for row in changed}:
+            self._sql.execute(
+                "DELETE FROM rollup WHERE sensor = ? AND parameter = ? AND hour = ?",
+                (sensor, parameter, hour),
+            )
             self._sql.execute(
                 "INSERT INTO rollup SELECT sensor, parameter, ?, count(*), sum(base), min(base),"  # noqa: S608
                 f" max(base) FROM (SELECT *, {BASE_VALUE} AS base FROM {table})"
@@ -166,8 +182,9 @@ class SeriesWriter:
                 " GROUP BY sensor, parameter",
                 (hour, sensor, hour * HOUR_US, (hour + 1) * HOUR_US, parameter),
             )
-        self._keep_latest(sensor, rows)
-        return changed
+        if changed:
+            self._keep_latest(sensor, changed)
+        return len(changed)
 
     def _roll_up(self, sensor: int, rows: list[Values]) -> None:
         groups: dict[tuple[int, int], list[float]] = {}
