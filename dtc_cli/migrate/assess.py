@@ -259,7 +259,7 @@ def _projection(layer: Layer, source_crs: str | None, remarks: list[Remark]) -> 
     if given is None:
         return None
     try:
-        projection = Projection(given, limit_m=float("inf"), where=layer.name)
+        projection = Projection(given, limit_m=float("inf"), where=layer.name, extent=layer.extent)
     except DtcError as problem:
         remarks.append(
             Remark(

@@ -107,6 +107,8 @@ def _read(job: Job, out: BinaryIO) -> None:
         read = job.start
         size = job.size if job.careful else _size(source.path, facts.count, job.size)
         if job.placed_only and not job.careful:  # the careful way finds the record to blame
+            if hasattr(reader, "bare"):
+                reader.bare = True
             for batch in reader.batches(layer.name, start=0, size=size, careful=job.careful):
                 transformer.mended(batch)
                 read += batch.size

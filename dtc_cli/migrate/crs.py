@@ -13,6 +13,8 @@ WGS84 = "EPSG:4326"
 WGS84_AXIS_M, WGS84_FLATTENING = 6_378_137.0, 298.257_223
 """An unnamed datum on this ellipsoid differs from WGS 84 by a metre or two; on any other by hundreds."""
 AREA_SLACK_DEG = 3.0
+NEAR_DEG = 0.05
+"""What the place of data is known to: nobody chooses a datum by less."""
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
@@ -35,12 +37,15 @@ class Projection:
         given: an authority code, WKT or PROJ text.
         limit_m: the operation's stated accuracy must not be worse.
         where: place for messages.
+        extent: where the data lies, in this system: least x and y, most x and y.
 
     Raises:
         DtcError: `migration-plan` when the system is unknown, its datum is, or accuracy is beyond the limit.
     """
 
-    def __init__(self, given: str, *, limit_m: float, where: str) -> None:
+    def __init__(
+        self, given: str, *, limit_m: float, where: str, extent: Sequence[float] | None = None
+    ) -> None:
         pyproj = need("pyproj", what="reprojection")
         try:
             crs = pyproj.CRS.from_user_input(given)
@@ -77,7 +82,8 @@ class Projection:
                 "the datum has no name; its shift to WGS 84 is the one that the source states (TOWGS84)"
             )
         start = shifted if given_shift else horizontal
-        group = _group(start, ballpark=(bool(notes) and not given_shift) or horizontal == WGS84)
+        loose = (bool(notes) and not given_shift) or horizontal == WGS84
+        group = _group(start, ballpark=loose, extent=extent)
         if not group.transformers and not group.unavailable_operations and _modern(horizontal):
             # A datum that has a name, but none that PROJ knows: WGS 84 in one of its many spellings.
             datum = horizontal.geodetic_crs.datum
@@ -160,12 +166,39 @@ def _modern(crs: Any) -> bool:
     )
 
 
-def _group(horizontal: Any, *, ballpark: bool) -> Any:
-    """The operations that lead to WGS 84, best first."""
+def _group(horizontal: Any, *, ballpark: bool, extent: Sequence[float] | None = None) -> Any:
+    """The operations that lead to WGS 84, best first for where the data lies, as far as that is known.
+
+    A datum of several countries has an operation for each; without a place the one for all of them comes
+    first, which may be ten metres off.
+    """
     pyproj = need("pyproj", what="reprojection")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a missing grid is reported with its name
-        return pyproj.transformer.TransformerGroup(horizontal, WGS84, always_xy=True, allow_ballpark=ballpark)
+        found = pyproj.transformer.TransformerGroup(
+            horizontal, WGS84, always_xy=True, allow_ballpark=ballpark
+        )
+        if extent is None or len(found.transformers) + len(found.unavailable_operations) < 2:
+            return found
+        place = _place(found, extent)
+        if place is None:
+            return found
+        near = pyproj.transformer.TransformerGroup(
+            horizontal, WGS84, always_xy=True, allow_ballpark=ballpark,
+            area_of_interest=pyproj.aoi.AreaOfInterest(*place),
+        )  # fmt: skip
+    return near if near.transformers else found
+
+
+def _place(group: Any, extent: Sequence[float]) -> tuple[float, float, float, float] | None:
+    """The box in degrees of an extent, to a few kilometres; None for one that is no place."""
+    if not group.transformers:
+        return None
+    west, south, east, north = extent
+    x, y = group.transformers[0].transform([west, west, east, east], [south, north, south, north])
+    if not all(abs(one) <= 180 for one in x) or not all(abs(one) <= 90 for one in y):
+        return None
+    return min(x) - NEAR_DEG, min(y) - NEAR_DEG, max(x) + NEAR_DEG, max(y) + NEAR_DEG
 
 
 def _split(crs: Any) -> tuple[Any, Any]:

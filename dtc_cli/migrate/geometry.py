@@ -16,6 +16,7 @@ SENTINEL = 1e15
 FAR_FROM_ZERO_DEG = 5.0
 """No city reaches so far from the Gulf of Guinea."""
 POLYGONAL = (3, 6)
+COLLECTION = 7
 TYPE_NAMES = (
     "Point", "LineString", "LinearRing", "Polygon", "MultiPoint", "MultiLineString", "MultiPolygon",
     "GeometryCollection",
@@ -147,11 +148,14 @@ def _repair(
     fixed = shapely.make_valid(broken, method="structure", keep_collapsed=False)
     even_odd = shapely.area(shapely.make_valid(broken, method="linework"))
     before, after = shapely.area(broken), shapely.area(fixed)
+    kinds, nothing = shapely.get_type_id(broken), shapely.is_missing(fixed) | shapely.is_empty(fixed)
+    mixed = shapely.get_type_id(fixed) == COLLECTION
+    originals = shapely.to_wkb(broken, hex=True)
     unit = 1.0 if projection.is_geographic else projection.metres_per_unit**2
     for place, index in enumerate(bad.tolist()):
         reason = str(reasons[place]).partition("[")[0].strip()
-        whole, kind = fixed[place], shapely.get_type_id(broken[place])
-        if whole is None or shapely.is_empty(whole) or (kind in POLYGONAL and not after[place] > 0):
+        whole, kind = fixed[place], kinds[place]
+        if nothing[place] or (kind in POLYGONAL and not after[place] > 0):
             problems[index] = ("collapsed-geometry", f"{reason}; nothing is left when it is repaired")
             continue
         change = abs(after[place] - even_odd[place]) / max(after[place], even_odd[place], 1e-30)
@@ -161,18 +165,18 @@ def _repair(
                 f"{reason}; two readings of its rings differ by {change:.1%} in area, it needs a person",
             )
             continue
-        shapes[index] = _polygons_of(whole) if kind in POLYGONAL else whole
+        shapes[index] = _polygons_of(whole) if kind in POLYGONAL and mixed[place] else whole
         repairs[index] = {
             "reason": reason,
             "areaBefore": round(float(before[place]) * unit, 6),
             "areaAfter": round(float(after[place]) * unit, 6),
-            "original": shapely.to_wkb(broken[place], hex=True),
+            "original": originals[place],
         }
 
 
 def _polygons_of(shape: Any) -> Any:
     """The polygons of a collection: a spike leaves lines behind that are no part of a surface."""
-    if shapely.get_type_id(shape) != 7:
+    if shapely.get_type_id(shape) != COLLECTION:
         return shape
     parts = [part for part in shapely.get_parts(shape) if shapely.get_type_id(part) in POLYGONAL]
     return shapely.union_all(parts)

@@ -86,12 +86,19 @@ class Transformer:
             swap_axes=layer.swap_axes,
         )
         given = layer.source_crs or facts.crs
-        self.projection = Projection(given, limit_m=self._limit_m, where=where) if given else None
+        extent = facts.extent
+        if extent is not None and layer.swap_axes:
+            extent = (extent[1], extent[0], extent[3], extent[2])
+        self.projection = (
+            Projection(given, limit_m=self._limit_m, where=where, extent=extent) if given else None
+        )
         stamp = started.isoformat(timespec="seconds").replace("+00:00", "Z")
         self._stamp = orjson.dumps(
             {"migrationId": migration, "migrationDate": stamp, "dataSource": self._identity.data_source}
         )[1:-1]
         self._into = layer.into
+        self._kinds: dict[str, bytes] = {}
+        """Types of objects as JSON: there are a handful."""
         self._required = layer.required
         sensed.check(layer, where)
         self._point = None
@@ -273,8 +280,11 @@ class Transformer:
         identifier = self._identity.id_of(kind, key)
         if self._into == "sensors":
             identifier = sensing.of_sensor(sensor_name(key))
+        shown_kind = self._kinds.get(kind)
+        if shown_kind is None:
+            shown_kind = self._kinds[kind] = orjson.dumps(kind)
         core = b'{"geometry":%b,"id":%b,"properties":%b,"type":%b}' % (
-            shown, orjson.dumps(identifier), properties, orjson.dumps(kind),
+            shown, orjson.dumps(identifier), properties, shown_kind,
         )  # fmt: skip
         more = b""
         if extra:

@@ -29,8 +29,8 @@ from reference_server.services.cities import City
 from reference_server.services.import_job import COUNTS, ENDED, GONE, OPEN, Job, shown
 from reference_server.storage.protocol import ImportRow, RowFault, Storage, Transaction
 
-BATCH = 500
-BATCH_BYTES = 512 * 1024
+BATCH = 1000
+BATCH_BYTES = 1024 * 1024
 """What one change takes in: some ten milliseconds, so that other changes get in between."""
 MAX_WAITING = 100
 

@@ -9,7 +9,7 @@ from typing import Any
 from dtc_cli.migrate.sources import axes, markup
 from dtc_cli.migrate.sources.citygml_codes import Codes
 from dtc_cli.migrate.sources.citygml_rows import Rows, local
-from dtc_cli.migrate.sources.records import Item, Kinds, batches, file_token
+from dtc_cli.migrate.sources.records import Item, Kinds, around, batches, file_token
 from dtc_cli.migrate.sources.shells import Property, Shells
 from dtc_cli.migrate.sources.solids import COMPOSED, DRAWN, HREF, POLYGONS, TEMPLATES, Rings, Surfaces
 from dtc_cli.migrate.sources.source import Batch, Layer
@@ -172,10 +172,18 @@ class CityGmlSource:
         return [
             Layer(
                 name=kind, count=counts[kind], geometry="Unknown", crs=self._order.crs, key="gml_id",
+                extent=self._extent(sample),
                 fields=kinds[kind].fields(), encoding="UTF-8", encoding_evidence=told, notes=notes,
             )
             for kind in counts
         ]  # fmt: skip
+
+    def _extent(self, sample: list[float] | None) -> tuple[float, float, float, float] | None:
+        """Where the city is: one of its positions tells."""
+        if sample is None:
+            return None
+        x, y = (sample[1], sample[0]) if self._order.swap else (sample[0], sample[1])
+        return around([(x, y, x, y)])
 
     def _notes(self) -> tuple[str, ...]:
         notes = []

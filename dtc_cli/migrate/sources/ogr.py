@@ -1,6 +1,7 @@
 """Files that GDAL reads: GeoPackage, Shapefile, GeoJSON and a dozen more, in Arrow batches."""
 
 import hashlib
+import math
 import os
 import sqlite3
 import tempfile
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from dtc_cli.migrate import encoding as encodings
-from dtc_cli.migrate.sources import packed, shapefile
+from dtc_cli.migrate.sources import domains, packed, shapefile
 from dtc_cli.migrate.sources import wkb as wkbs
 from dtc_cli.migrate.sources.source import Batch, Field, Layer
 from dtc_cli.migrate.trouble import need, source_error
@@ -48,6 +49,8 @@ class OgrSource:
         self._chosen = encoding
         self._staged: tempfile.TemporaryDirectory[str] | None = None
         self.share: tuple[int, int] | None = None
+        self.bare = False
+        """Whether batches come without fields."""
         self._tables: dict[str, Path] = {}
         """Layer of a shapefile to its attribute table."""
         self._rebuilt = False
@@ -56,6 +59,7 @@ class OgrSource:
         self._encodings = self._find_encodings()
         if format == "geojsonseq":
             self._open = f"GeoJSONSeq:{self._open}"
+        self._words = self._find_words()
 
     def layers(self) -> list[Layer]:
         """See `Source`."""
@@ -119,6 +123,12 @@ class OgrSource:
             return {"": encodings.Guess(name=self._chosen, confidence=1.0, evidence="given in the plan")}
         return {name: encodings.of_shapefile(dbf, self._chosen) for name, dbf in self._tables.items()}
 
+    def _find_words(self) -> domains.Tables:
+        """Words for codes that the format itself has."""
+        if self.format == "geopackage" and Path(self._open).is_file():
+            return domains.of_geopackage(Path(self._open))
+        return domains.of_geodatabase(self._raw, self._open) if self.format == "filegdb" else {}
+
     def _staging(self, path: Path) -> str:
         """Formats whose driver writes side files are opened through links in a folder of their own."""
         if self.format == "shapefile":
@@ -171,7 +181,11 @@ class OgrSource:
     def _layer(self, name: str, geometry: str | None) -> Layer:
         try:
             info = self._pyogrio.read_info(
-                self._open, layer=name, force_feature_count=True, **self._encoded(name)
+                self._open,
+                layer=name,
+                force_feature_count=True,
+                force_total_bounds=True,
+                **self._encoded(name),
             )
         except Exception as problem:
             return Layer(
@@ -181,6 +195,11 @@ class OgrSource:
             Field(name=str(one), kind=KINDS.get(kind, "other"))
             for one, kind in zip(info["fields"], info["ogr_types"], strict=True)
         ]
+        fields += [
+            Field(name=name + domains.LABEL, kind="text")
+            for name in self._words.get(name, {})
+            if name in {one.name for one in fields}
+        ]
         count = int(info["features"])
         guess, notes = self._encoding_of(name), self._notes(name, info)
         return Layer(
@@ -189,6 +208,7 @@ class OgrSource:
             geometry=geometry,
             crs=info["crs"],
             fields=tuple(fields),
+            extent=known_extent(info["total_bounds"]),
             encoding=guess.name if guess else (info["encoding"] or "UTF-8"),
             encoding_evidence=(
                 f"{guess.evidence} (confidence {guess.confidence:.0%})" if guess else "the format states it"
@@ -257,7 +277,7 @@ class OgrSource:
         try:
             with self._raw.open_arrow(
                 self._open, layer=layer, use_pyarrow=True, return_fids=True, batch_size=size,
-                datetime_as_string=True, **self._encoded(layer),
+                datetime_as_string=True, columns=[] if self.bare else None, **self._encoded(layer),
             ) as (meta, reader):  # fmt: skip
                 for table in reader:
                     end = first + table.num_rows
@@ -294,9 +314,13 @@ class OgrSource:
                 return linear
         shapes, problems, kept = wkbs.parse(raw if raw is not None else [None] * count)
         return Batch(
-            first=first, columns=columns, geometry=shapes,
+            first=first, columns=self._labelled(layer, columns), geometry=shapes,
             fids=fids or [str(first + index) for index in range(count)], problems=problems, raw=kept,
         )  # fmt: skip
+
+    def _labelled(self, layer: str, columns: dict[str, list[Any]]) -> dict[str, list[Any]]:
+        words = self._words.get(layer)
+        return domains.labelled(columns, words) if words else columns
 
     def _slow(
         self,
@@ -325,8 +349,8 @@ class OgrSource:
                 for name, values in zip(meta["fields"], fields, strict=True):
                     columns[_unique(str(name), columns)] = _listed(values)
                 yield Batch(
-                    first=first, columns=columns, geometry=shapes, fids=[str(fid) for fid in fids],
-                    problems=problems, raw=kept,
+                    first=first, columns=self._labelled(layer, columns), geometry=shapes,
+                    fids=[str(fid) for fid in fids], problems=problems, raw=kept,
                 )  # fmt: skip
             first, number = first + len(fids), number + 1
             if len(fids) < size:
@@ -386,6 +410,14 @@ def _said(heard: list[warnings.WarningMessage]) -> tuple[str, ...]:
     """What the library warned of, each sentence once."""
     said = (_sentence(str(one.message)) for one in heard)
     return tuple(dict.fromkeys(DROPPED_M if "Measured (M)" in one else one for one in said))
+
+
+def known_extent(given: Any) -> tuple[float, float, float, float] | None:
+    """Bounds as a library gives them; None where they are none."""
+    if given is None or len(given) != 4 or not all(math.isfinite(one) for one in given):
+        return None
+    west, south, east, north = (float(one) for one in given)
+    return (west, south, east, north) if west <= east and south <= north else None
 
 
 def _with_notes(layer: Layer, notes: tuple[str, ...]) -> Layer:

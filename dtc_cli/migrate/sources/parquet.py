@@ -9,7 +9,7 @@ import orjson
 import shapely
 
 from dtc_cli.migrate.sources import wkb as wkbs
-from dtc_cli.migrate.sources.records import file_token
+from dtc_cli.migrate.sources.records import around, file_token
 from dtc_cli.migrate.sources.source import Batch, Field, Layer
 from dtc_cli.migrate.trouble import need, source_error
 
@@ -74,6 +74,7 @@ class ParquetSource:
             Layer(
                 name=self._path.stem, count=self._file.metadata.num_rows, geometry=geometry, crs=self._crs(),
                 fields=fields, encoding="UTF-8", encoding_evidence="Parquet is UTF-8", notes=tuple(notes),
+                extent=_extent(self._facts.get("bbox")),
                 key=next((one.name for one in fields if one.name.lower() in KEYS), None),
             )
         ]  # fmt: skip
@@ -156,6 +157,14 @@ class ParquetSource:
             first=first, columns=columns, geometry=shapes, problems=problems, raw=kept,
             fids=[str(first + place) for place in range(table.num_rows)],
         )  # fmt: skip
+
+
+def _extent(box: Any) -> tuple[float, float, float, float] | None:
+    """The box of a column, of four numbers or of six with heights, as the file states it."""
+    if not isinstance(box, list) or not all(isinstance(one, int | float) for one in box):
+        return None
+    half = len(box) // 2
+    return around([(box[0], box[1], box[half], box[half + 1])]) if len(box) in (4, 6) else None
 
 
 def _native(raw: list[Any], kind: str) -> tuple[Any, dict[int, tuple[str, str]]]:

@@ -5,7 +5,7 @@ import os
 import pickle
 import tempfile
 import weakref
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from itertools import islice
 from pathlib import Path
@@ -72,6 +72,10 @@ def batch_of(first: int, chunk: list[Item]) -> Batch:
     )
 
 
+WILD = 1e9
+"""No coordinate of a place on Earth is larger, whatever its unit; NaN is not below it either."""
+PLACED = 200
+"""Records that tell where a layer lies."""
 TOGETHER = 256
 """Records that are kept in one piece."""
 
@@ -128,6 +132,7 @@ class RecordSource:
 
     def _counted(self, name: str) -> Layer:
         kinds, count, geometry = Kinds(), 0, None
+        boxes: list[tuple[float, float, float, float]] = []
         with ExitStack() as stack:
             spool = stack.enter_context(tempfile.TemporaryFile(prefix="dtc-migrate-"))
             items = self.items(name)
@@ -135,11 +140,15 @@ class RecordSource:
                 for item in chunk:
                     kinds.add(item.row)
                     count += 1
+                    if item.shape is not None and len(boxes) < PLACED:
+                        boxes.append(item.shape.bounds)
                     if item.shape is not None and geometry != "Unknown":
                         kind = item.shape.geom_type
                         geometry = kind if geometry in (None, kind) else "Unknown"
                 pickle.dump(chunk, spool, protocol=pickle.HIGHEST_PROTOCOL)
             found = self.describe(name, count, kinds.fields(), geometry)
+            if found.extent is None:
+                found = msgspec.structs.replace(found, extent=around(boxes))
             self._kept[name] = spool
             stack.pop_all()  # it stays open until close(), or until nobody has this reader any more
             weakref.finalize(self, spool.close)
@@ -157,6 +166,17 @@ class RecordSource:
             chunk = pickle.load(spool)  # noqa: S301 - written above, by this process, to a file without a name
             at = spool.tell()
             yield from chunk
+
+
+def around(
+    boxes: Sequence[tuple[float, float, float, float]],
+) -> tuple[float, float, float, float] | None:
+    """The box around boxes; those of empty shapes and wild numbers do not count."""
+    known = [box for box in boxes if all(abs(one) < WILD for one in box)]
+    if not known:
+        return None
+    west, south, east, north = zip(*known, strict=True)
+    return min(west), min(south), max(east), max(north)
 
 
 def file_token(*files: Path) -> str:

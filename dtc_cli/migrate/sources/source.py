@@ -25,6 +25,8 @@ class Layer(msgspec.Struct, frozen=True, kw_only=True):
     crs: str | None
     """Authority code or WKT; None when the source states none."""
     fields: tuple[Field, ...] = ()
+    extent: tuple[float, float, float, float] | None = None
+    """Least x and y, most x and y, in the system of the layer, of all records or of the first."""
     encoding: str | None = None
     encoding_evidence: str = ""
     notes: tuple[str, ...] = ()

@@ -9,6 +9,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 from dtc_cli.migrate import encoding as encodings
 from dtc_cli.migrate import values
 from dtc_cli.migrate.sources import columns, table_shapes
+from dtc_cli.migrate.sources.records import around
 from dtc_cli.migrate.sources.source import Batch, Layer, profiled, rows_batch
 from dtc_cli.migrate.trouble import need, source_error
 
@@ -89,12 +91,19 @@ class TableSource:
             notes.append("the encoding is a guess, look at the samples")
         degrees = x is not None and (columns.of_geometry([x])[3] or (x, y) == self._doubtful)
         srid = self._stated(header, wkt)
+        boxes = []
+        for row in sample:
+            with suppress(ValueError):
+                shape = _shape(dict(zip(header, row, strict=False)), wkt, x, y, srid)
+                if shape is not None and not shape.is_empty:
+                    boxes.append(shape.bounds)
         typed = [{name: _natural(value) for name, value in zip(header, row, strict=False)} for row in sample]
         return [
             Layer(
                 name=self._path.stem,
                 count=count,
                 geometry="Unknown" if wkt or (x and y) else None,
+                extent=around(boxes),
                 crs=self._crs or (f"EPSG:{srid}" if srid else "EPSG:4326" if degrees else None),
                 fields=profiled(typed or [dict.fromkeys(header)]),
                 encoding=self._guess.name if self._guess else "UTF-8",

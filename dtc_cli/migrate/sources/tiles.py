@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from dtc_cli.errors import DtcError
+from dtc_cli.migrate.sources.records import around
 from dtc_cli.migrate.sources.source import Batch, Field, Layer, Source
 from dtc_cli.migrate.trouble import source_error
 
@@ -128,6 +129,7 @@ class TiledSource:
             count=None if None in counts else sum(count for count in counts if count is not None),
             geometry=kinds.pop() if len(kinds) == 1 else "Unknown",
             fields=_fields([layer for _, layer in parts]),
+            extent=around([layer.extent for _, layer in parts if layer.extent is not None]),
             notes=(f"{len(parts)} files are read as one", *said),
             blockers=blockers + tuple(f"{tile}: {one}" for tile, layer in parts for one in layer.blockers),
         )

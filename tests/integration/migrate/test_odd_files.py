@@ -1,7 +1,9 @@
 """Files as others make them: parts that are missing within archives, ids that no field holds, odd cells."""
 
 import json
+import sqlite3
 import zipfile
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +12,12 @@ import pytest
 import shapely
 from pyogrio import raw
 
+from dtc_cli.errors import DtcError
 from dtc_cli.migrate import duplicates
 from dtc_cli.migrate.assess import assess
+from dtc_cli.migrate.crs import Projection
 from dtc_cli.migrate.encoding import guess
+from dtc_cli.migrate.sources import domains
 from dtc_cli.migrate.sources.cityjson import CityJsonSource
 from dtc_cli.migrate.sources.open import open_source
 from dtc_cli.migrate.sources.sensors import kind_of_table
@@ -185,6 +190,85 @@ def test_words_of_european_loggers_and_the_signs_of_their_units() -> None:
 
 def test_an_accuracy_beyond_the_limit_of_plans_is_told_with_the_way_out(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
-    path.write_text("id,geom\n1,SRID=5514;POINT (-744429 -1043627)\n")
+    path.write_text("id,geom\n1,SRID=4301;POINT (139 35)\n")
     remedies = [one.remedy for one in assess(str(path)).layers[0].remarks]
-    assert "thresholds: {crs_accuracy_m: 6} in the plan accepts it; or install grids" in remedies
+    assert "thresholds: {crs_accuracy_m: 9} in the plan accepts it; or install grids" in remedies
+
+
+ITEMS = [
+    None,
+    "<!DOCTYPE a><a/>",
+    "<broken",
+    """<t:GPCodedValueDomain2 xmlns:t="x"><DomainName>use</DomainName><CodedValues>
+    <CodedValue><Name>house</Name><Code>1</Code></CodedValue><CodedValue><Code>2</Code></CodedValue>
+    </CodedValues></t:GPCodedValueDomain2>""",
+    """<t:GPCodedValueDomain2 xmlns:t="x"><DomainName>roof</DomainName><CodedValues>
+    <CodedValue><Name>flat</Name><Code>1</Code></CodedValue></CodedValues></t:GPCodedValueDomain2>""",
+    """<t:DEFeatureClassInfo xmlns:t="x"><Name>b</Name><GPFieldInfoExs>
+    <GPFieldInfoEx><Name>CODE</Name><DomainName>use</DomainName></GPFieldInfoEx>
+    <GPFieldInfoEx><Name>OTHER</Name><DomainName>nowhere</DomainName></GPFieldInfoEx></GPFieldInfoExs>
+    <SubtypeFieldName>KIND</SubtypeFieldName><Subtypes>
+    <Subtype><SubtypeName>tall</SubtypeName><SubtypeCode>7</SubtypeCode><FieldInfos><SubtypeFieldInfo>
+    <FieldName>CODE</FieldName><DomainName>roof</DomainName></SubtypeFieldInfo></FieldInfos></Subtype>
+    <Subtype><SubtypeName>nameless</SubtypeName></Subtype></Subtypes></t:DEFeatureClassInfo>""",
+]
+
+
+class Catalogue:
+    """Stands for the library that reads the catalogue of a geodatabase."""
+
+    @staticmethod
+    def read(path: str, **_: Any) -> tuple[Any, Any, Any, Any]:
+        if path == "none":
+            raise ValueError(path)
+        return {"fields": ["Name", "Definition"]}, None, None, [[], ITEMS]
+
+
+def test_codes_of_a_geodatabase_get_the_words_of_domains_and_subtypes() -> None:
+    words = domains.of_geodatabase(Catalogue, "a.gdb")["b"]
+    found = domains.labelled({"KIND": [7, 8, None], "CODE": [1, 1, 2], "OTHER": [1, 1, 1]}, words)
+    assert found["KIND_label"] == ["tall", None, None]
+    assert found["CODE_label"] == ["flat", "house", None]
+    assert "OTHER_label" not in found
+    assert domains.of_geodatabase(Catalogue, "none") == {}
+
+
+def test_codes_of_a_geopackage_get_the_words_of_its_enumerations(tmp_path: Path) -> None:
+    path = made.buildings(tmp_path / "b.gpkg", 4)
+    with closing(sqlite3.connect(path)) as base:
+        base.executescript(
+            "CREATE TABLE gpkg_data_columns (table_name, column_name, name, title, description, mime_type,"
+            " constraint_name);"
+            "CREATE TABLE gpkg_data_column_constraints (constraint_name, constraint_type, value, min,"
+            " min_is_inclusive, max, max_is_inclusive, description);"
+            "INSERT INTO gpkg_data_columns (table_name, column_name, constraint_name)"
+            " VALUES ('b', 'USE_CD', 'use');"
+            "INSERT INTO gpkg_data_column_constraints (constraint_name, constraint_type, value, description)"
+            " VALUES ('use', 'enum', '01000', 'house');"
+        )
+    layer, rows = read(path)
+    assert "USE_CD_label" in {field.name for field in layer.fields}
+    assert [row["USE_CD_label"] for row in rows] == ["house", None, None, "house"]
+    for careful in (True, False):
+        batch = next(open_source(str(path)).batches("b", start=0, size=9, careful=careful))
+        assert batch.columns["USE_CD_label"][0] == "house"
+
+
+def test_the_operation_is_that_of_the_country_where_the_data_lies() -> None:
+    prague = (-744429.0, -1043717.0, -743774.0, -1043605.0)
+    near = Projection("EPSG:5514", limit_m=5, where="x", extent=prague)
+    assert near.operation.accuracy_m == 1
+    with pytest.raises(DtcError, match="to 6 m only"):
+        Projection("EPSG:5514", limit_m=5, where="x")
+    for nowhere in ((1e300, 0, 1e300, 1), (0.0, 0.0, 9e8, 9e8)):
+        assert Projection("EPSG:5514", limit_m=9, where="x", extent=nowhere).operation.accuracy_m == 6
+
+
+def test_layers_say_where_they_lie(tmp_path: Path) -> None:
+    made.buildings(tmp_path / "b.gpkg", 2)
+    layer, _ = read(tmp_path / "b.gpkg")
+    assert layer.extent == (200_000, 550_000, 200_030, 550_010)
+    (tmp_path / "a.csv").write_text("id,x,y\n1,5,6\n2,1e300,nan\n3,a,b\n4,7,8\n")
+    assert read(tmp_path / "a.csv")[0].extent == (5, 6, 7, 8)
+    path = citygml_made.write(tmp_path / "a.gml", citygml_made.block("B", 200_000.0, 550_000.0, 3))
+    assert read(path)[0].extent[:2] == (200_000, 550_000)
