@@ -30,7 +30,9 @@ class GeoJsonSource(OgrSource):
         super().__init__(path, **more)
         self._file = Path(path)
         plain = self._file.is_file() and self._file.suffix.lower() != ".zip"
-        self._numbered = plain and isinstance(next(feature_ids(self._file), None), int)
+        first = next(feature_ids(self._file), None) if plain else None
+        # Who numbers from 0 numbers rows: that is no id of a register.
+        self._numbered = isinstance(first, int) and first != 0
 
     def layers(self) -> list[Layer]:
         """See `Source`."""

@@ -390,7 +390,9 @@ def _by_header(place: Path) -> str:
             line = head.decode(encoding, "ignore" if wide else "strict").partition("\n")[0]
         except UnicodeDecodeError:
             continue
-        return kind_of_table([name.strip().strip('"') for name in re.split(r"[,;\t|]", line)]) or "csv"
+        kind = kind_of_table([name.strip().strip('"') for name in re.split(r"[,;\t|]", line)])
+        if kind is not None:  # bytes may be text in several encodings; only in one of them it says this
+            return kind
     return "csv"
 
 

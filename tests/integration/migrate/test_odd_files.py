@@ -19,7 +19,7 @@ from dtc_cli.migrate.crs import Projection
 from dtc_cli.migrate.encoding import guess
 from dtc_cli.migrate.sources import domains
 from dtc_cli.migrate.sources.cityjson import CityJsonSource
-from dtc_cli.migrate.sources.open import open_source
+from dtc_cli.migrate.sources.open import detect, open_source
 from dtc_cli.migrate.sources.sensors import kind_of_table
 from dtc_cli.migrate.sources.table_shapes import shape_of, srid_of
 from tests.integration.migrate import made
@@ -181,10 +181,12 @@ def test_an_instance_has_the_level_of_its_template(tmp_path: Path) -> None:
     assert [sorted((one.extra or {})["lods"]) for one in source.items("PlantCover")] == [[3]]
 
 
-def test_words_of_european_loggers_and_the_signs_of_their_units() -> None:
+def test_words_of_european_loggers_and_the_signs_of_their_units(tmp_path: Path) -> None:
     header = ["Station", "Zeitstempel", "Messgröße", "Messwert", "Einheit"]
     assert kind_of_table(header) == "measurements"
     assert kind_of_table(["Station", "Datum", "Linie"]) is None
+    (tmp_path / "a.csv").write_bytes(";".join(header).encode("cp1252") + b"\nA;1.1.2025;x;1;y\n")
+    assert detect(str(tmp_path / "a.csv")) == "measurements"
     assert guess(["PM10 µg/m³".encode("cp1252"), "Lufttemperatur °C".encode("cp1252")]).name == "cp1252"
 
 
