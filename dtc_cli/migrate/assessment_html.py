@@ -1,5 +1,6 @@
 """The assessment as one HTML file: a summary for managers, a map picture, charts, all defects; no scripts."""
 
+import math
 from html import escape
 
 from dtc_cli.migrate.assess import Assessment, LayerAssessment
@@ -92,18 +93,22 @@ def _layer(layer: LayerAssessment) -> list[str]:
 
 def _picture(layer: LayerAssessment) -> str:
     west, south, east, north = layer.extent_degrees or [0.0, 0.0, 1.0, 1.0]
-    scale = min((WIDTH - 20) / max(east - west, 1e-9), (HEIGHT - 20) / max(north - south, 1e-9))
+    narrow = max(0.05, math.cos(math.radians((south + north) / 2)))  # degrees towards the poles
+    across, up = max((east - west) * narrow, 1e-9), max(north - south, 1e-9)
+    scale = min((WIDTH - 20) / across, (HEIGHT - 20) / up)
+    left, height = (WIDTH - across * scale) / 2, up * scale + 20
     shapes = []
     for line in layer.picture:
-        points = [(10 + (p[0] - west) * scale, HEIGHT - 10 - (p[1] - south) * scale) for p in line]
+        points = [(left + (p[0] - west) * narrow * scale, 10 + (north - p[1]) * scale) for p in line]
         if len(points) == 1:
             shapes.append(f"<circle cx='{points[0][0]:.1f}' cy='{points[0][1]:.1f}' r='2' fill='#0969da'/>")
         else:
             told = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
             shapes.append(f"<polyline points='{told}' fill='none' stroke='#0969da' stroke-width='.8'/>")
     caption = f"{west:.5f} {south:.5f} to {east:.5f} {north:.5f} degrees, {len(layer.picture)} outlines"
+    label = f"Map of {escape(layer.name)}"
     return (
-        f"<figure><svg viewBox='0 0 {WIDTH} {HEIGHT}' role='img' aria-label='Map of {escape(layer.name)}'>"
+        f"<figure><svg viewBox='0 0 {WIDTH} {height:.0f}' role='img' aria-label='{label}'>"
         f"{''.join(shapes)}</svg><figcaption>{caption}</figcaption></figure>"
     )
 

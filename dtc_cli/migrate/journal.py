@@ -79,7 +79,15 @@ class Journal:
                 why="journal.sqlite is missing",
                 hint="nothing was written for it; dtc migrate run PLAN --journal FOLDER   begins one",
             )
-        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise plan_error(
+                f"the folder {folder} for the journal cannot be made",
+                where=str(folder),
+                why=problem.strerror or str(problem),
+                hint="--journal FOLDER names another, where you may write",
+            ) from problem
         self.folder = folder
         self._lock = threading.RLock()
         self._touched: list[tuple[int, str]] = []

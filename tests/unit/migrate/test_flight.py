@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from dtc_cli.errors import DtcError
 from dtc_cli.migrate.flight import Flight, ahead
 from dtc_cli.migrate.journal import Journal, Written
 from dtc_cli.migrate.sinks import Item
@@ -112,6 +113,12 @@ def test_a_reader_that_is_waited_for_is_ended() -> None:
     with closing(ahead(frames(), wanted.set)) as given:
         assert next(given) == 1
     assert closed.wait(60)
+
+
+def test_a_journal_that_has_no_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with pytest.raises(DtcError, match="cannot be made"):
+        Journal(tmp_path / "file" / "journal", create=True)
 
 
 def test_what_is_read_again_is_not_taken_for_another_record(tmp_path: Path) -> None:
