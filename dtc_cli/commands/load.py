@@ -387,6 +387,8 @@ def _print(made: "Result", folder: Path) -> None:
     console.out(f"  {points}")
     for reason, count in (*outcome.errors.items(), *made.findings.reasons.items()):
         console.out(f"  {count} x {reason}")
+    if outcome.stopped:
+        console.out(f"stopped early: {outcome.stopped}")
     for reason in outcome.health.reasons:
         console.out(f"inconclusive: {reason}")
     if made.terms.scaled:

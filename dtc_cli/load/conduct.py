@@ -146,7 +146,7 @@ def run(ready: Prepared, tell: Tell, *, stop_on_errors: bool = True) -> Result:
     """Load the target as agreed, judge, and keep the result in the folder of the run."""
     agreed = ready.terms
     schedule = Schedule.constant(agreed.rate, agreed.duration_s, warmup_s=agreed.warmup_s)
-    outcome = _send(ready, schedule, watch(tell, stop_on_errors=stop_on_errors))
+    outcome = _send(ready, schedule, watch(tell, warmup_s=agreed.warmup_s, stop_on_errors=stop_on_errors))
     made = result.make(
         run=ready.run,
         started=ready.started,
@@ -215,14 +215,18 @@ def offer(address: fleet.Address, traffic: Traffic, agreed: Terms, schedule: Sch
     )
 
 
-def watch(tell: Tell, *, stop_on_errors: bool = True) -> Tell:
-    """Stop when more than half of the answers fail for some seconds: the target has had enough."""
+def watch(tell: Tell, *, warmup_s: float, stop_on_errors: bool = True) -> Tell:
+    """Stop when more than half of the answers fail for some seconds: the target has had enough.
+
+    Not within the warm-up: failures that nobody counted would decide nothing.
+    """
     bad = 0
 
     def judge(instant: Instant) -> str:
         nonlocal bad
         wanted = tell(instant)
-        bad = bad + 1 if instant.done and instant.errors > STOP_ERROR_SHARE * instant.done else 0
+        failing = instant.done and instant.errors > STOP_ERROR_SHARE * instant.done
+        bad = bad + 1 if failing and instant.second >= warmup_s else 0
         if stop_on_errors and bad >= STOP_AFTER_SECONDS:
             return f"more than {STOP_ERROR_SHARE:.0%} of the requests failed for {bad} s"
         return wanted

@@ -20,6 +20,8 @@ BROADCAST_S = 15.0
 LOST_SHARE = 0.001
 """Share of the connections that may be lost (DTC-PERF-004)."""
 GRACE_S = 30.0
+SLOWEST_PER_S = 250.0
+"""A target may let in so few connections a second and still be waited for."""
 Tell = Callable[[str], None]
 
 
@@ -106,7 +108,7 @@ def run(
     try:
         company.wait(
             lambda: company.done,
-            limits.possible / rate + LOGIN_S + GRACE_S,
+            limits.possible / min(rate, SLOWEST_PER_S) + LOGIN_S + GRACE_S,
             lambda: tell(f"{company.total('subscribed')} of {limits.possible} connections are open"),
         )
         opening = time.monotonic() - begun

@@ -44,6 +44,8 @@ class Tally:
         self.warm = array("I")
         self.late = array("I")
         self.errors: Counter[str] = Counter()
+        self.failed = 0
+        """Those of the warm-up too, which are in no other count of errors."""
         self.sent = 0
         self.done = 0
         self.good = 0
@@ -154,6 +156,7 @@ class Dispatcher:
         tally = self.tally
         latency = int((now - ticket.due) * MICROSECOND)
         tally.done += 1
+        tally.failed += bool(error)
         # A rate is what comes out while the schedule runs: what is worked off afterwards was too slow.
         if not error and self._warm_until <= now <= self._until:
             tally.good += 1

@@ -23,6 +23,9 @@ from dtc_cli.load.papers import Papers
 from dtc_cli.load.worker import frame, read_frame
 
 LOGIN_S = 30.0
+UNDER_WAY = 64
+"""Connections that a process opens at once: a target that needs longer for each sets the pace, since the
+standard counts connections and not how fast they come."""
 BEAT_SHARE = 0.5
 """An MQTT client says PINGREQ after this share of its keep alive."""
 LONGEST_HEAD = 65536
@@ -106,14 +109,16 @@ class _Crowd:
 
     async def open(self) -> None:
         """Open all connections, paced."""
-        begun, tasks = time.monotonic(), set()
+        begun, tasks, room = time.monotonic(), set(), asyncio.Semaphore(UNDER_WAY)
         for number in range(self.post.count):
             due = begun + number / self.post.rate
             if (early := due - time.monotonic()) > 0:
                 await asyncio.sleep(early)
+            await room.acquire()
             task = asyncio.create_task(self._one(number))
             tasks.add(task)
             task.add_done_callback(tasks.discard)
+            task.add_done_callback(lambda _: room.release())
         if tasks:
             await asyncio.wait(tasks)
 

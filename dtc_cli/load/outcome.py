@@ -140,7 +140,7 @@ class Book:
             self._schedule.offered(number),
             sum(part.sent for part in parts),
             sum(part.done for part in parts),
-            sum(sum(part.errors.values()) for part in parts),
+            sum(part.failed for part in parts),
             sum(part.waiting for part in parts),
             latencies.percentile_ms(50),
             latencies.percentile_ms(99),

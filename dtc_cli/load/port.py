@@ -113,9 +113,8 @@ class Load:
             traffic, data = conduct.requests(self._target, city, agreed, self._credentials)
             schedule = Schedule.constant(agreed.rate, agreed.duration_s, warmup_s=agreed.warmup_s)
             started = datetime.now(UTC)
-            outcome = conduct.offer(
-                conduct.aim(self._target), traffic, agreed, schedule, conduct.watch(lambda _instant: "")
-            )
+            watch = conduct.watch(lambda _instant: "", warmup_s=agreed.warmup_s)
+            outcome = conduct.offer(conduct.aim(self._target), traffic, agreed, schedule, watch)
             made = result.make(
                 run="", started=started, target=self._target, data=data, terms=agreed, outcome=outcome
             )

@@ -54,6 +54,8 @@ class Second(msgspec.Struct, frozen=True):
     warm: bytes
     late: bytes
     errors: dict[str, int]
+    failed: int
+    """Requests that failed, those of the warm-up too."""
     waiting: int
     """Requests that were due and had no free lane at this moment."""
     under_way: int
@@ -178,6 +180,7 @@ def _report(
             tally.warm.tobytes(),
             tally.late.tobytes(),
             dict(tally.errors),
+            tally.failed,
             dispatcher.waiting,
             dispatcher.outstanding,
             cpu_s,
