@@ -109,7 +109,9 @@ class Credentials:
 
     def _resolve(self, secret: Secret, target: Target, key: str, name: str) -> str:
         value = _value(secret, target, key)
-        if len(value) < SHORTEST_SECRET:
+        # A client identifier is no secret (RFC 6749 2.2): a short one is shown as it is.
+        shown = name == "client_id" and 0 < len(value) < SHORTEST_SECRET
+        if len(value) < SHORTEST_SECRET and not shown:
             raise DtcError(
                 "credential",
                 f"the value of {key} has fewer than {SHORTEST_SECRET} characters",
@@ -125,7 +127,8 @@ class Credentials:
                 why="it holds a line break, a control character or a character outside ASCII",
                 hint="a key file holds the key alone, on one line",
             )
-        self._redactor.register(value, name)
+        if not shown:
+            self._redactor.register(value, name)
         return value
 
 

@@ -344,7 +344,11 @@ class _Examination:
             except ValueError:
                 # RFC 8785 has no form for integers beyond 2^53; the bytes themselves are recognised then.
                 self._openapi = sha256_hex(answer.body)
-        limit = answer.headers.get("x-ratelimit-limit")
+        # A description that is open to all counts nobody's requests; an answer from the city does.
+        counted = self.twin.rest.get("/cities/{city}")
+        limit = next(
+            (found for one in (counted, answer) if (found := one.headers.get("x-ratelimit-limit"))), None
+        )
         return Check("allowance", "ok", f"{limit} requests per window" if limit else "none advertised")
 
     def _write(self) -> Check:

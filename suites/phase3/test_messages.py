@@ -82,7 +82,7 @@ def judge_refused(
     answers = {"SUBSCRIBE": {"SUBACK"}, "PUBLISH": {"PUBACK"}, "PING": {"PONG"}}[kind]
     refused = session.refusal(of=answers)
     session.close()
-    expect.that(
+    options.get("judge", expect.that)(
         refused is not None,
         f"{what} is not refused",
         expected="an error message, a failure in the answer, or a close",
@@ -584,7 +584,9 @@ def test_a_publish_without_a_literal_topic_is_refused(twin: Twin, how: str) -> N
         "number": having(topic=7),
         "null-character": having(topic=f"city/{twin.target.city}/sensors/environmental/{sensor}/\u0000"),
     }
-    judge_refused(twin, bad[how], f"a PUBLISH with topic: {how}", kind="PUBLISH")
+    # Only MQTT has the rule on U+0000 (MQTT 5 4.7.3); the envelope's topic is any text without wildcards.
+    judge = wanted if how == "null-character" else expect.that
+    judge_refused(twin, bad[how], f"a PUBLISH with topic: {how}", kind="PUBLISH", judge=judge)
 
 
 @verifies("DTC-P3-021", negative=True)

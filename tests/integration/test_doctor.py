@@ -166,6 +166,32 @@ def test_a_level_that_needs_more_than_the_file_has(tmp_path: Path) -> None:
     assert "bronze needs documents or" in found.red.detail
 
 
+def test_an_allowance_is_read_where_requests_are_counted(read: Callable[..., Target]) -> None:
+    def counted(request: BaseHTTPRequestHandler) -> None:
+        if request.command == "GET" and request.path.endswith("KR-BUSAN-2025"):
+            answer(request, 200, CITY, headers={"x-RateLimit-limit": "900"})
+        else:
+            healthy(request)
+
+    with serving(counted) as origin:
+        found = examine(read(origin), Level.SILVER)
+    assert "900 requests per window" in {check.detail for check in found.checks}
+
+
+def test_a_client_identifier_may_be_short_and_a_secret_may_not(tmp_path: Path) -> None:
+    def details(client: str, secret: str) -> str:
+        text = (
+            "dtc: 1\ntarget: {name: a, vendor: b, version: c}\ncity: KR-BUSAN-2025\n"
+            "rest: {base_url: 'http://127.0.0.1:9/v1'}\nauth: {api_keys: {admin: admin-key-1}, oauth: "
+            f"{{token_url: 'http://127.0.0.1:9/t', client_id: '{client}', client_secret: '{secret}'}}}}\n"
+        )
+        found = examine(parse(text, source="target.yaml", folder=tmp_path), Level.BRONZE)
+        return " ".join(check.detail for check in found.checks)
+
+    assert "fewer than" not in details("dtc", "long-enough")
+    assert "auth.oauth.client_secret has fewer than 4" in details("dtc", "abc")
+
+
 def test_a_secret_that_is_not_there_is_explained(tmp_path: Path) -> None:
     text = (
         "dtc: 1\ntarget: {name: a, vendor: b, version: c}\ncity: KR-BUSAN-2025\n"

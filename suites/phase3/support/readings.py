@@ -49,7 +49,8 @@ def measurement(
     at = twin.clock.now() - timedelta(milliseconds=1000 + number % 500)
     return {
         "parameter": parameter,
-        "value": round(20 + number / 128, 6) if value is None else value,
+        # 20 to 59 celsius, within P1 5.2 however many a run needs.
+        "value": round(20 + number % 40_000 / 1024, 6) if value is None else value,
         "unit": UNITS[parameter],
         "timestamp": rfc3339(at),
         "quality": "good",
