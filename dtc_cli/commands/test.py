@@ -52,7 +52,8 @@ red), 70 a defect of dtc, 130 interrupted.
 def run_part(
     target: Annotated[Path | None, typer.Argument(help="Target file; `dtc init` writes one.")] = None,
     select: Annotated[
-        str | None, typer.Option(help="What to run; see above.", show_default="phase:1")
+        list[str] | None,
+        typer.Option(help="What to run; see above. May be repeated.", show_default="phase:1"),
     ] = None,
     level: Annotated[
         str | None, typer.Option(help="Run nothing above this level.", show_default="platinum")
@@ -102,7 +103,7 @@ def run_part(
     if resume is not None and target is not None:
         run = take_up(target, resume, None, part=True, quiet=json)
     else:
-        part = select or "phase:1"
+        part = ",".join(select or ["phase:1"])
         level_needed = level_of(part, wanted)
         bundle = bundled.running(level=level_needed) if target is None else contextlib.nullcontext(target)
         with bundle as file:

@@ -48,10 +48,16 @@ def _render(report: Report) -> bytes:
         _left_out(report),
         _totals(report),
         _who(report),
-        _listed("To know about this run", report.notes),
+        _listed("To know about this run", [*report.notes, *_where_bodies_are(report)]),
     ]
     lines = [line for block in blocks if block for line in (*block, "")]
     return shown.visible("\n".join(lines)).encode("utf-8")
+
+
+def _where_bodies_are(report: Report) -> list[str]:
+    """Where the lines to copy find the bodies that they name."""
+    named = any("bodies/" in case.command for case in report.cases if case.outcome in DETAILED)
+    return ["Lines that name a file in bodies/ are for a shell in the run folder."] if named else []
 
 
 def _title(report: Report) -> list[str]:

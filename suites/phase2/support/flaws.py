@@ -37,6 +37,8 @@ INVALID = (
     "lod-fraction",
     "lod-text",
     "multipolygon-open",
+    "multipoint-of-numbers",
+    "collection-with-an-open-ring",
     "geometry-text",
     "geometry-array",
 )
@@ -99,6 +101,14 @@ def invalid(twin: Twin, name: str) -> Any:
         "lod-fraction": {**polygon, "lod": 2.5},
         "lod-text": {**polygon, "lod": "2"},
         "multipolygon-open": {"type": "MultiPolygon", "coordinates": [[ring], [ring[:-1]]]},
+        "multipoint-of-numbers": {"type": "MultiPoint", "coordinates": corner},
+        "collection-with-an-open-ring": {
+            "type": "GeometryCollection",
+            "geometries": [
+                {"type": "Point", "coordinates": corner},
+                {"type": "Polygon", "coordinates": [ring[:-1]]},
+            ],
+        },
         "geometry-text": "POINT (127 37)",
         "geometry-array": corner,
     }
