@@ -1,6 +1,7 @@
 """Keys that occur more than once in a layer: copies of one record, or records that contradict each other."""
 
 import hashlib
+from itertools import islice
 from typing import Any
 
 import msgspec
@@ -48,11 +49,9 @@ def find(reader: Source, layer: str, field: str) -> Duplicates:
 def _keys(reader: Source, layer: str, field: str) -> Any:
     quick = getattr(reader, "keys", None)
     if quick is not None:
-        column = quick(layer, field)
-        if kinds_of(column) == {str}:
-            yield cleaned(column)
-        else:
-            yield [values.text(one) for one in column]
+        column = iter(quick(layer, field))  # a list, or a stream that can be gone through once
+        while part := list(islice(column, READ_SIZE)):
+            yield cleaned(part) if kinds_of(part) == {str} else [values.text(one) for one in part]
         return
     for batch in reader.batches(layer, start=0, size=READ_SIZE, careful=False):
         yield [values.text(one) for one in batch.columns.get(field, [])]
@@ -84,4 +83,6 @@ def _content(batch: Any, index: int) -> bytes:
     shape = batch.geometry[index]
     told = orjson.dumps(row, option=orjson.OPT_NON_STR_KEYS | orjson.OPT_SORT_KEYS)
     told += shapely.to_wkb(shape) if shape is not None else batch.raw.get(index, b"")
+    for level, shells in sorted((batch.extra.get(index) or {}).get("lods", {}).items()):
+        told += b"%d" % level + shapely.to_wkb(shells)
     return hashlib.blake2b(told, digest_size=16).digest()

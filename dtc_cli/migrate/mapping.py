@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import msgspec
+
 from dtc_cli.migrate import units, values
 from dtc_cli.migrate.expressions import compile_expression
 from dtc_cli.migrate.plan import LayerPlan, Rule, TypeRule
@@ -15,6 +17,8 @@ POSITIVE = frozenset({"height", "area", "width", "lanes", "maxSpeed", "floors.ab
 """Members below 0 of which there is nothing in the world; `min` of a rule decides otherwise."""
 SMALL = (POSITIVE - {"area"}) | {"floors.below"}
 """Members for which 9999 is a stand-in as good as -9999."""
+UOM = "_uom"
+"""What the name of a field with the unit of another ends with."""
 MOST_REMEMBERED = 20_000
 """Values of one rule whose outcome is kept: codes, floors and days repeat, names do not."""
 
@@ -80,6 +84,9 @@ class Mapper:
             except ValueError as problem:
                 raise plan_error(str(problem), where=at, hint="an IANA name, or +09:00") from problem
         get = self._base(rule, at)
+        if _may_state_unit(member, rule):
+            stating = _Stating(self.notices, self._tables, member, rule, get)
+            return _defaulted(stating, rule.default)
         simple = not (rule.nulls or rule.table or rule.unit or rule.kind or rule.split or rule.pattern)
         if simple and rule.least is None and rule.most is None and member not in POSITIVE | SMALL:
             return _defaulted(get, rule.default)
@@ -151,7 +158,7 @@ class _Finish:
         if kinds <= self._as_is and not (self._numeric and self._doubtful(column)):
             return column
         if len(kinds) > 1 or kinds & {list, dict}:
-            return [self._counted(table, index, given) for index, given in enumerate(column)]
+            return [self.counted(table, index, given) for index, given in enumerate(column)]
         known = self._known
         new = set(column).difference(known)
         if len(known) + len(new) > MOST_REMEMBERED:
@@ -168,7 +175,8 @@ class _Finish:
                     self._note(table, index, known[given], self._noticed[given])
         return list(map(known.__getitem__, column))
 
-    def _counted(self, table: Table, index: int, given: Any) -> Any:
+    def counted(self, table: Table, index: int, given: Any) -> Any:
+        """The outcome for the value of one record."""
         value, notice = self._one(given)
         if notice:
             self._note(table, index, value, notice)
@@ -221,6 +229,69 @@ class _Finish:
             if (low is not None and given < low) or (high is not None and given > high):
                 return None, f"{member}: out of range: {given}"
         return given, ""
+
+
+class _Stating:
+    """A measure whose records may state their unit beside it, in `FIELD_uom` as GML has it.
+
+    A unit in the rule is a person's word and goes before. What is in no unit that is known is not taken.
+    """
+
+    def __init__(
+        self,
+        notices: Counter[str],
+        tables: Mapping[str, Mapping[str, Any]],
+        member: str,
+        rule: Rule,
+        get: Column,
+    ) -> None:
+        self._notices, self._tables, self._member, self._rule, self._get = notices, tables, member, rule, get
+        self._as_written = _Finish(notices, tables, member, rule, get)
+        self._by_unit: dict[str, tuple[_Finish, bool] | None] = {}
+        """Unit as it is stated to how its values are taken, and whether that changes their numbers."""
+
+    def __call__(self, table: Table) -> list[Any]:
+        """The values of the member for the records of a batch, in the unit of the standard."""
+        uoms = [values.text(one) for one in table.raw(self._rule.source[0] + UOM)]
+        if not any(uoms):
+            return self._as_written(table)
+        return [
+            self._value(table, index, given, uom)
+            for index, (given, uom) in enumerate(zip(self._get(table), uoms, strict=True))
+        ]
+
+    def _value(self, table: Table, index: int, given: Any, uom: str | None) -> Any:
+        if uom is None:
+            return self._as_written.counted(table, index, given)
+        if given is None:
+            return None
+        if uom not in self._by_unit:
+            self._by_unit[uom] = self._in(units.stated(uom, self._member))
+        known = self._by_unit[uom]
+        if known is None:
+            self._notices[f"{self._member}: its unit is not known: {uom[:40]}"] += 1
+            table.lose(index, self._member, self._rule.source, f"its unit {uom[:40]} is not known")
+            return None
+        finish, changes = known
+        value = finish.counted(table, index, given)
+        if value is not None and changes:
+            self._notices[f"{self._member}: stated in {uom[:40]}, converted"] += 1
+            table.keep(index, self._rule.source)
+        return value
+
+    def _in(self, unit: str | None) -> "tuple[_Finish, bool] | None":
+        if unit is None:
+            return None
+        if units.convert(1.0, unit) == 1:
+            return self._as_written, False
+        rule = msgspec.structs.replace(self._rule, unit=unit)
+        return _Finish(self._notices, self._tables, self._member, rule, self._get), True
+
+
+def _may_state_unit(member: str, rule: Rule) -> bool:
+    """Whether a rule takes a measure from one field, and leaves its unit to the source."""
+    plain_rule = rule.expr is None and rule.table is None and rule.unit is None and rule.split is None
+    return member in units.QUANTITIES and plain_rule and len(rule.source) == 1 and rule.kind != "text"
 
 
 def _plant(tree: dict[str, Any], member: str, column: Column, where: str) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import msgspec
 
-from dtc_cli.migrate import ambiguous, duplicates, suggest, values
+from dtc_cli.migrate import ambiguous, duplicates, suggest, units, values
 from dtc_cli.migrate.crs import Projection
-from dtc_cli.migrate.mapping import SMALL
+from dtc_cli.migrate.mapping import SMALL, UOM
 from dtc_cli.migrate.profile import FieldProfile
 from dtc_cli.migrate.sources.source import Layer
 
@@ -69,6 +69,7 @@ def add(
             "as new and gone",
         )
     _stand_ins(fields, suggestions, condition)
+    _stated_units(fields, suggestions, remarks)
     if kind == "Building" and sums.read:
         have = {one.member for one in suggestions}
         missing = [name for name in ("name", "buildingType", "height") if name not in have]
@@ -97,6 +98,32 @@ def _stand_ins(
             condition(
                 f"{field.name} holds {', '.join(strange)}, which stands for no value",
                 f"{one.member} is left out there, counted, and the text kept in metadata.legacyAttributes",
+            )
+
+
+def _stated_units(
+    fields: list[FieldProfile], suggestions: list[suggest.Suggestion], remarks: list[Remark]
+) -> None:
+    """Units that stand beside the fields of measures, other than metres."""
+    by_name = {field.name: field for field in fields}
+    for one in suggestions:
+        beside = by_name.get(one.field + UOM)
+        if one.member not in units.QUANTITIES or one.unit is not None or beside is None:
+            continue
+        shown = [text for text, _ in beside.common]
+        strange = [text for text in shown if units.stated(text, one.member) is None]
+        told = [text for text in shown if text not in strange]
+        if told:
+            text = f"{one.field} is stated in {', '.join(told)} for some records; {one.member} is converted"
+            remarks.append(Remark(severity="note", text=text))
+        if strange:
+            remarks.append(
+                Remark(
+                    severity="condition",
+                    text=f"{one.field} is stated in {', '.join(strange)}, no unit that is known for it",
+                    remedy=f"{one.member} is left out there, counted, and the text kept in "
+                    "metadata.legacyAttributes; unit: in the rule says what it is",
+                )
             )
 
 

@@ -73,11 +73,15 @@ class Table:
         self.lost: dict[int, dict[str, str]] = {}
         """Index of a record to the members that its values were no good for, and why."""
         self.kept: dict[int, dict[str, str]] = {}
-        """Index of a record to the fields of those members, as text."""
+        """Index of a record to the fields of such members, and of those that say less than they, as text."""
 
     def lose(self, index: int, member: str, fields: tuple[str, ...], why: str) -> None:
         """Note that a member of a record stays without value, and keep what stood in its fields."""
         self.lost.setdefault(index, {})[member] = why
+        self.keep(index, fields)
+
+    def keep(self, index: int, fields: tuple[str, ...]) -> None:
+        """Keep what stood in fields: their member says less than they do."""
         for name in fields:
             given = plain(self.raw(name)[index])
             if given is not None:

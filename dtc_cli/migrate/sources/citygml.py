@@ -85,12 +85,22 @@ class CityGmlSource:
         return batches(self._items(layer), start, size)
 
     def keys(self, layer: str, field: str) -> Iterator[Any]:
-        """Values of one field; ids are found in the text, which is far quicker than parsing."""
+        """Values of one field; ids are found in the text, which is far quicker than parsing.
+
+        Objects without an id come last, as null.
+        """
         if field != "gml_id":
             for item in self._items(layer):
                 yield item.row.get(field)
             return
-        wanted = layer.encode()
+        given = 0
+        for key in self._written_ids(layer.encode()):
+            given += 1
+            yield key
+        count = next((one.count for one in self.layers() if one.name == layer), None)
+        yield from [None] * max(0, (count or 0) - given)  # objects without one, wherever they stand
+
+    def _written_ids(self, wanted: bytes) -> Iterator[str]:
         with self._path.open("rb") as stream:
             rest = b""
             while block := stream.read(1 << 22):

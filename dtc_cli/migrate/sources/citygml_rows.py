@@ -25,6 +25,7 @@ GENERIC = {
     "UriAttribute": str, "DateAttribute": str, "CodeAttribute": str, "IntAttribute": int,
     "DoubleAttribute": float, "MeasureAttribute": float,
 }  # fmt: skip
+METRES = ("m", "#m", "urn:adv:uom:m")
 DEEPEST = 6
 _locals: dict[str, str] = {}
 
@@ -52,6 +53,9 @@ class Rows:
         if "measuredHeight" not in row and "height.value" in row:
             given = row["height.value"]
             row["measuredHeight"] = given[0] if isinstance(given, list) else given
+            uom = row.get("height.value_uom")
+            if uom is not None:
+                row["measuredHeight_uom"] = uom[0] if isinstance(uom, list) else uom
         if "yearOfConstruction" not in row and str(row.get("dateOfConstruction", ""))[:4].isdigit():
             row["yearOfConstruction"] = int(str(row["dateOfConstruction"])[:4])
         return row
@@ -86,9 +90,7 @@ class Rows:
         unit, value = child.get("uom"), text
         if unit is not None or name in INTEGERS:
             value = _number(text)
-            if unit is not None and unit not in ("m", "#m", "urn:adv:uom:m"):
-                _put(row, f"{prefix}{name}_uom", unit)
-        _put(row, prefix + name, value)
+        _put_measure(row, prefix + name, value, unit)
         space = child.get("codeSpace")
         if space:
             word = self._codes.word(space, text)
@@ -100,7 +102,9 @@ class Rows:
         text = (value.text or "").strip() if value is not None else ""
         if not text:
             return
-        _put(row, prefix + _name_of(child), text if GENERIC[kind] is str else _number(text))
+        unit = value.get("uom") if value is not None else None
+        named = prefix + _name_of(child)
+        _put_measure(row, named, text if GENERIC[kind] is str else _number(text), unit)
 
 
 def _name_of(element: Any) -> str:
@@ -121,6 +125,22 @@ def _put(row: dict[str, Any], name: str, value: Any) -> None:
         row[name].append(value)
     else:
         row[name] = [row[name], value]
+
+
+def _put_measure(row: dict[str, Any], name: str, value: Any, unit: str | None) -> None:
+    """A value, and beside it in `NAME_uom` its unit; metres go without saying, unless another has a unit."""
+    before, beside = row.get(name), f"{name}_uom"
+    _put(row, name, value)
+    other = bool(unit) and unit not in METRES
+    if not other and beside not in row:
+        return
+    told = unit or "m"
+    if before is None:
+        row[beside] = told
+        return
+    times = len(before) if isinstance(before, list) else 1
+    known = row.get(beside, ["m"] * times)
+    row[beside] = [*(known if isinstance(known, list) else [known]), told]
 
 
 def _number(text: str) -> Any:

@@ -9,6 +9,7 @@ import pytest
 import shapely
 
 from dtc_cli.errors import DtcError
+from dtc_cli.migrate import assess, duplicates
 from dtc_cli.migrate.sources import axes, solids
 from dtc_cli.migrate.sources.open import detect, open_source
 from tests.integration.migrate.conftest import Run
@@ -85,6 +86,45 @@ def test_parts_are_records_with_their_whole(tmp_path: Path) -> None:
     _, parts = read(path, "BuildingPart")
     assert wholes[0]["*"].area == parts[0]["*"].area == 100
     assert parts[0]["parent"] == "W"
+
+
+def test_keys_that_occur_twice_in_a_stream_and_units_are_told(tmp_path: Path) -> None:
+    twice = made.block("B0", EAST, NORTH, 9.5).replace("집 B0", "다른 집")
+    feet = made.block("B1", EAST + 20, NORTH, 41).replace('uom="m">41', 'uom="ft">41')
+    tall = made.block("B4", EAST + 80, NORTH, 41).replace('uom="m">41', 'uom="cubit">41')
+    widths = "".join(
+        f'<gen:measureAttribute name="w"><gen:value{uom}>1.5</gen:value></gen:measureAttribute>'
+        for uom in ("", ' uom="ft"', ' uom="m"')
+    )
+    bare = made.block("B5", EAST + 100, NORTH, 9.5, extra=widths).replace('gml:id="B5"', "", 1)
+    same = made.block("B3", EAST + 60, NORTH, 9.5)
+    less = re.sub(r"<bldg:lod1Solid>.*</bldg:lod1Solid>", "", same)  # the levels alone differ
+    path = made.write(
+        tmp_path / "a.gml", made.block("B0", EAST, NORTH, 9.5), feet, twice, tall, bare, same, same,
+        same.replace("B3", "B6"), less.replace("B3", "B6"),
+    )  # fmt: skip
+    source = open_source(str(path))
+    found = duplicates.find(source, "Building", "gml_id")
+    rows = [
+        batch.row(i)
+        for batch in source.batches("Building", start=0, size=9, careful=False)
+        for i in range(batch.size)
+    ]
+    source.close()
+    assert (found.conflicts, found.copies, found.lacking) == ({"B0", "B6"}, {"B3": 5}, True)
+    assert [row.get("measuredHeight_uom") for row in rows[:4]] == [None, "ft", None, "cubit"]
+    assert (rows[4]["w"], rows[4]["w_uom"]) == ([1.5, 1.5, 1.5], ["m", "ft", "m"])
+    (layer,) = assess.assess(str(path)).layers
+    told = {remark.text: remark.severity for remark in layer.remarks}
+    assert told["2 keys belong to several records that differ"] == "condition"
+    assert told["measuredHeight is stated in ft for some records; height is converted"] == "note"
+    assert told["measuredHeight is stated in cubit, no unit that is known for it"] == "condition"
+
+
+def test_a_height_of_version_3_has_its_unit(tmp_path: Path) -> None:
+    block = made.block("B0", EAST, NORTH, 41, 3).replace('uom="m">41', 'uom="#ft">41')
+    _, rows = read(made.write(tmp_path / "a.gml", block, version=3))
+    assert (rows[0]["measuredHeight"], rows[0]["measuredHeight_uom"]) == (41, "#ft")
 
 
 def test_a_surface_that_another_object_owns_is_found(tmp_path: Path) -> None:

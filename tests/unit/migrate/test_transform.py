@@ -26,7 +26,11 @@ sources:
         %s
 """
 FACTS = Layer(
-    name="l", count=None, geometry="Polygon", crs="EPSG:5186", fields=(Field(name="id", kind="text"),)
+    name="l",
+    count=None,
+    geometry="Polygon",
+    crs="EPSG:5186",
+    fields=(Field(name="id", kind="text"), Field(name="h", kind="number"), Field(name="d", kind="text")),
 )
 SQUARE = shapely.box(200_000, 550_000, 200_010, 550_010)
 
@@ -102,6 +106,36 @@ def test_required_members_may_lie_within_others() -> None:
     assert transformer(rules % "null").batch(batch)[0][0].code == "missing-property"
     with pytest.raises(DtcError, match="value and an object"):
         transformer("properties: {floors: 1, floors.above: 2}")
+
+
+def test_a_unit_that_stands_beside_a_measure_is_honoured() -> None:
+    uoms = (
+        "ft",
+        "#m",
+        "urn:ogc:def:uom:EPSG::9003",
+        "urn:adv:uom:m",
+        "kg/m",
+        None,
+        "http://x/uom/EPSG/0/9002",
+    )
+    rows = [{"id": str(n), "h": 41.0, "h_uom": uom} for n, uom in enumerate(uoms)]
+    batch = rows_batch(0, rows, [SQUARE] * len(rows))
+    made = transformer("type: Building\n        required: []\n        properties: {height: {from: h}}")
+    items = [orjson.loads(body) for body in made.batch(batch)[1]]
+    heights = [one["properties"].get("height") for one in items]
+    assert heights == [12.4968, 41, 12.4968, 41, None, 41, 12.4968]
+    legacy = [one["metadata"].get("legacyAttributes") for one in items]
+    assert legacy[0] == {"h": "41", "h_uom": "ft"}
+    assert legacy[1] == {"h_uom": "#m"}
+    assert legacy[4] == {"h": "41", "h_uom": "kg/m"}
+    assert made.notices["height: its unit is not known: kg/m"] == 1
+    assert made.notices["height: stated in ft, converted"] == 1
+    # What is required and in no unit that is known is kept back; a unit in the rule is a person's word.
+    record = transformer("type: Building\n        required: [height]\n        properties: {height: h}")
+    told = record.batch(batch)[0][4]
+    assert (told.code, "its unit kg/m is not known" in told.detail) == ("missing-property", True)
+    stated = transformer("required: []\n        properties: {height: {from: h, unit: m}}")
+    assert {orjson.loads(body)["properties"]["height"] for body in stated.batch(batch)[1]} == {41}
 
 
 def test_frames_hold_so_many_records_and_so_many_bytes(
