@@ -134,6 +134,8 @@ class _Finish:
         self._nulls = {values.text(one) for one in rule.nulls}
         self._known: dict[Any, Any] = {}
         self._noticed: dict[Any, str] = {}
+        self._partly: set[Any] = set()
+        """Values that say more than their outcome: the day of a year, what follows a number."""
         bare = not (rule.nulls or rule.table or rule.unit or rule.split or rule.pattern)
         bare = bare and rule.least is None and rule.most is None
         self._nines = member in SMALL and rule.most is None
@@ -164,11 +166,18 @@ class _Finish:
         if len(known) + len(new) > MOST_REMEMBERED:
             known.clear()
             self._noticed.clear()
+            self._partly.clear()
             new = set(column)
         for given in new:
             known[given], notice = self._one(given)
             if notice:
                 self._noticed[given] = notice
+            elif self._says_more(given, known[given]):
+                self._partly.add(given)
+        if self._partly:
+            for index, given in enumerate(column):
+                if given in self._partly:
+                    table.keep(index, self._rule.source)
         if self._noticed:
             for index, given in enumerate(column):
                 if given in self._noticed:
@@ -180,7 +189,16 @@ class _Finish:
         value, notice = self._one(given)
         if notice:
             self._note(table, index, value, notice)
+        elif self._says_more(given, value):
+            table.keep(index, self._rule.source)
         return value
+
+    def _says_more(self, given: Any, outcome: Any) -> bool:
+        """Whether a value holds what its outcome does not; then the field is kept as well."""
+        kind = self._rule.kind
+        if outcome is None or self._table is not None or self._rule.unit is not None or kind is None:
+            return False
+        return values.says_more(given, outcome, kind, self._rule.pattern)
 
     def _note(self, table: Table, index: int, value: Any, notice: str) -> None:
         self._notices[notice] += 1

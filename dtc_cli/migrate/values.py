@@ -2,7 +2,7 @@
 
 import math
 import re
-from datetime import UTC, date, datetime, timedelta, timezone, tzinfo
+from datetime import UTC, date, datetime, time, timedelta, timezone, tzinfo
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -165,6 +165,19 @@ def year(value: Any, pattern: str | None) -> int | None:
         return whole
     moment = _moment(value, pattern)
     return None if moment is None else moment.year
+
+
+def says_more(given: Any, outcome: Any, kind: str, pattern: str | None) -> bool:
+    """Whether a value holds what its outcome as a year, a whole number or a date does not."""
+    if kind == "date":
+        moment = _moment(given, pattern)
+        return moment is not None and (moment.time() != time() or moment.tzinfo is not None)
+    if kind not in ("year", "integer") or text(given) == str(outcome):
+        return False
+    try:
+        return bool(number(given) != outcome)
+    except (ValueError, TypeError, OverflowError):
+        return True
 
 
 def _moment(value: Any, pattern: str | None) -> datetime | None:

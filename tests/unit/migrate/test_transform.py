@@ -1,6 +1,6 @@
 """A batch becomes objects: levels of detail, mixed layers, members that are a value and an object at once."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +136,34 @@ def test_a_unit_that_stands_beside_a_measure_is_honoured() -> None:
     assert (told.code, "its unit kg/m is not known" in told.detail) == ("missing-property", True)
     stated = transformer("required: []\n        properties: {height: {from: h, unit: m}}")
     assert {orjson.loads(body)["properties"]["height"] for body in stated.batch(batch)[1]} == {41}
+
+
+@pytest.mark.parametrize(
+    ("rule", "given", "outcome", "kept"),
+    [
+        ('{from: d, as: year, pattern: "%Y%m%d"}', "19710202", 1971, "19710202"),
+        ("{from: d, as: year}", date(1971, 2, 2), 1971, "1971-02-02"),
+        ("{from: d, as: year}", 1971, 1971, None),
+        ("{from: d, as: year}", "1971.0", 1971, None),
+        ("{from: d, as: integer}", "3F/B1", 3, "3F/B1"),
+        ("{from: d, as: integer}", 2.6, 3, "2.6"),
+        ("{from: d, as: integer}", " 12 ", 12, None),
+        ("{from: d, as: date}", "2019-03-04T10:20:00", "2019-03-04", "2019-03-04T10:20:00"),
+        ("{from: d, as: date}", "2019-03-04", "2019-03-04", None),
+        ('{from: d, as: year, pattern: "%Y%m%d", table: t}', "1971", 1971, None),
+    ],
+)
+def test_a_field_that_a_rule_reads_in_part_is_kept_whole(
+    rule: str, given: Any, outcome: Any, kept: str | None
+) -> None:
+    made = transformer(
+        f"required: []\n        properties: {{x: {rule}}}\ntables: {{t: {{'1971': '19710202'}}}}"
+    )
+    for rows in ([{"id": "a", "d": given}], [{"id": "a", "d": given}, {"id": "b", "d": [1]}]):
+        body = made.batch(rows_batch(0, rows, [SQUARE] * len(rows)))[1][0]
+        item = orjson.loads(body)
+        assert item["properties"]["x"] == outcome
+        assert item["metadata"].get("legacyAttributes", {}).get("d") == kept
 
 
 def test_frames_hold_so_many_records_and_so_many_bytes(
