@@ -9,7 +9,7 @@ import shapely
 from dtc_cli.errors import DtcError
 from dtc_cli.migrate import duplicates, geometry, suggest
 from dtc_cli.migrate import remarks as remarks_of
-from dtc_cli.migrate.crs import Projection, missing_crs
+from dtc_cli.migrate.crs import Projection, contradiction, missing_crs
 from dtc_cli.migrate.plan import Thresholds
 from dtc_cli.migrate.profile import FieldProfile, Profiler
 from dtc_cli.migrate.remarks import Remark
@@ -163,7 +163,7 @@ class _Sums:
         self.degrees: list[float] | None = None
         self.picture: list[list[list[float]]] = []
         self.trouble: str | None = None
-        self.overlapping = self.repeated = 0
+        self.overlapping = self.repeated = self.beyond = 0
 
     def defect(self, name: str, times: int = 1) -> None:
         if times:
@@ -269,6 +269,9 @@ def _projection(layer: Layer, source_crs: str | None, remarks: list[Remark]) -> 
             )
         )
         return None
+    if source_crs is not None and (told := contradiction(layer.crs, projection, layer.extent)) is not None:
+        remedy = "leave source_crs out where the source is right"
+        remarks.append(Remark(severity="condition", text=told, remedy=remedy))
     operation = projection.operation
     if operation.missing_grids:
         remarks.append(
@@ -368,6 +371,7 @@ def _geometry(
     for repair in mended.repairs.values():
         sums.defect("repairable: " + repair["reason"])
     sums.repairable += len(mended.repairs)
+    sums.beyond += mended.beyond
     _neighbours(shapes, sums)
     sums.degrees = _widened(sums.degrees, shapely.total_bounds(mended.shapes).tolist())
     room = PICTURE_SHAPES - len(sums.picture)

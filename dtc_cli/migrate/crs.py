@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from dtc_cli.errors import DtcError
 from dtc_cli.migrate.trouble import need, plan_error
@@ -13,6 +14,8 @@ WGS84 = "EPSG:4326"
 WGS84_AXIS_M, WGS84_FLATTENING = 6_378_137.0, 298.257_223
 """An unnamed datum on this ellipsoid differs from WGS 84 by a metre or two; on any other by hundreds."""
 AREA_SLACK_DEG = 3.0
+"""How far beyond the area of use of its system data is loaded: many use a zone beyond its edge."""
+SAME_PLACE_M = 0.01
 NEAR_DEG = 0.05
 """What the place of data is known to: nobody chooses a datum by less."""
 
@@ -138,6 +141,17 @@ class Projection:
             result[:, 2] = points[:, 2] * self.operation.vertical_factor
         return result
 
+    def called(self) -> str:
+        """Name and code of the system, for messages."""
+        return self.name if self.code == self.name else f"{self.code} ({self.name})"
+
+    def area_told(self) -> str:
+        """The area of use, for messages."""
+        if self.area is None:
+            return "no area is stated"
+        west, south, east, north = self.area
+        return f"{west:g} to {east:g} east, {south:g} to {north:g} north"
+
     def _ask_for_datum(self, horizontal: Any, where: str) -> DtcError:
         found = candidates(horizontal)
         listed = "; ".join(f"{code} {name}" for code, name in found) or "none with the same parameters"
@@ -148,6 +162,40 @@ class Projection:
             why=f"on {ellipsoid} a wrong datum moves everything by hundreds of metres; candidates: {listed}",
             hint="decide, and write it into the plan: source_crs: " + (found[0][0] if found else "EPSG:..."),
         )
+
+
+def beyond_area(projection: Projection) -> str:
+    """What there is to say of records that lie outside the area of use of their system, and are loaded."""
+    return (
+        f"outside the area of use of {projection.code} ({projection.area_told()}), by less than "
+        f"{AREA_SLACK_DEG:g} degrees: loaded; see that it is the right system"
+    )
+
+
+def contradiction(stated: str | None, chosen: Projection, extent: Sequence[float] | None) -> str | None:
+    """What there is to say where a plan names another system than the source states, else None.
+
+    A system that cannot be used contradicts nothing, nor does one that gives the same place.
+    """
+    if stated is None:
+        return None
+    try:
+        other = Projection(stated, limit_m=float("inf"), where="", extent=extent)
+    except DtcError:
+        return None
+    told = f"the source states {other.called()}, the plan {chosen.called()}, which is taken"
+    if extent is None or not all(abs(one) < float("inf") for one in extent):
+        return None if other.code == chosen.code else told
+    west, south, east, north = extent
+    middle = np.array([[(west + east) / 2, (south + north) / 2]])
+    (x, y), (u, v) = other.apply(middle)[0], chosen.apply(middle)[0]
+    if not (np.isfinite([x, y, u, v]).all() and max(abs(x), abs(u)) <= 360 and max(abs(y), abs(v)) <= 90):
+        return f"{told}; by one of them the middle of the data is no place"
+    metres = float(need("pyproj").Geod(ellps="WGS84").inv(x, y, u, v)[2])
+    if metres < SAME_PLACE_M:
+        return None
+    apart = f"{metres / 1000:,.1f} km" if metres >= 1000 else f"{metres:.2f} m"
+    return f"{told}; the middle of the data is {apart} apart: {x:.5f}, {y:.5f} or {u:.5f}, {v:.5f}"
 
 
 def _stated_shift(crs: Any) -> Any:

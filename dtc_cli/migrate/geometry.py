@@ -10,6 +10,7 @@ from dtc_cli.migrate.crs import AREA_SLACK_DEG, Projection
 
 DECIMALS = 7
 """Of a degree: about a centimetre."""
+ROUNDING_DEG = 1e-6
 HEIGHT_DECIMALS = 3
 SENTINEL = 1e15
 """Beyond this in any system is a stand-in for "no value", finite or not."""
@@ -48,6 +49,8 @@ class Mended(msgspec.Struct, kw_only=True):
     """Index to what was repaired: reason, area before and after in square metres of the source."""
     beside: dict[int, list[dict[str, Any]]] = {}
     """Index to further levels of detail, as GeoJSON."""
+    beyond: int = 0
+    """How many of the shapes lie outside the area of use of their system, within `AREA_SLACK_DEG`."""
 
 
 def mend(shapes: Any, projection: Projection, policy: Policy) -> Mended:
@@ -76,7 +79,7 @@ def mend(shapes: Any, projection: Projection, policy: Policy) -> Mended:
     usable[list(problems)] = False
     _repair(result, usable, projection, policy, problems, repairs)
     usable[list(problems)] = False
-    _project(result, usable, projection, policy, problems)
+    beyond = _project(result, usable, projection, policy, problems)
     usable[list(problems)] = False
     _settle(result, usable, problems, repairs)
     usable[list(problems)] = False
@@ -92,7 +95,8 @@ def mend(shapes: Any, projection: Projection, policy: Policy) -> Mended:
         )  # fmt: skip
         usable &= ~wrong
     result[~usable] = None
-    return Mended(shapes=result, problems=problems, repairs=repairs)
+    number = int(usable[sorted(beyond)].sum())
+    return Mended(shapes=result, problems=problems, repairs=repairs, beyond=number)
 
 
 def shells(shapes: Any, projection: Projection, *, swap_axes: bool) -> Any:
@@ -184,7 +188,9 @@ def _polygons_of(shape: Any) -> Any:
 
 def _project(
     shapes: Any, usable: Any, projection: Projection, policy: Policy, problems: dict[int, tuple[str, str]]
-) -> None:
+) -> set[int]:
+    """Place the usable shapes; those that lie a little outside the area of use of their system are named."""
+    beyond: set[int] = set()
     for with_height in (False, True):
         chosen = np.flatnonzero(usable & (shapely.has_z(shapes) == with_height))
         if not len(chosen):
@@ -202,12 +208,9 @@ def _project(
         bad = ~np.isfinite(placed[:, :2]).all(axis=1)
         outside = bad | (np.abs(placed[:, 0]) > 360) | (np.abs(placed[:, 1]) > 90)
         if projection.area is not None:
-            west, south, east, north = projection.area
-            far = (placed[:, 1] < south - AREA_SLACK_DEG) | (placed[:, 1] > north + AREA_SLACK_DEG)
-            if west <= east:
-                x = (placed[:, 0] + 180) % 360 - 180 if np.any(np.abs(placed[:, 0]) > 180) else placed[:, 0]
-                far |= (x < west - AREA_SLACK_DEG) | (x > east + AREA_SLACK_DEG)
-            outside |= far
+            outside |= _outside(placed, projection.area, AREA_SLACK_DEG)
+            near = _outside(placed, projection.area, ROUNDING_DEG) & ~outside
+            beyond.update(chosen[np.unique(owner[near])].tolist())
         placed[bad] = 0.0
         shapes[chosen] = shapely.set_coordinates(group, placed)
         for index in np.unique(owner[outside]).tolist():
@@ -215,6 +218,17 @@ def _project(
                 "outside-crs-area",
                 f"it lies outside the area of {projection.code}: wrong system, swapped axes or a stray point",
             )
+    return beyond
+
+
+def _outside(placed: Any, area: tuple[float, float, float, float], slack: float) -> Any:
+    """Which positions lie further than `slack` degrees outside an area."""
+    west, south, east, north = area
+    far = (placed[:, 1] < south - slack) | (placed[:, 1] > north + slack)
+    if west <= east:
+        x = (placed[:, 0] + 180) % 360 - 180 if np.any(np.abs(placed[:, 0]) > 180) else placed[:, 0]
+        far |= (x < west - slack) | (x > east + slack)
+    return far
 
 
 def _settle(

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 
 from dtc_cli.migrate import ambiguous, duplicates, suggest, units, values
-from dtc_cli.migrate.crs import Projection
+from dtc_cli.migrate.crs import Projection, beyond_area
 from dtc_cli.migrate.mapping import SMALL, UOM
 from dtc_cli.migrate.profile import FieldProfile
 from dtc_cli.migrate.sources.source import Layer
@@ -51,7 +51,7 @@ def add(
             remarks.append(
                 Remark(severity="note", text=f"{times} records {what}; they are loaded as they are")
             )
-    _losses(layer, sums, remarks)
+    _losses(layer, sums, projection, remarks)
     if twice.conflicts:
         condition(
             f"{len(twice.conflicts)} keys belong to several records that differ",
@@ -127,12 +127,20 @@ def _stated_units(
             )
 
 
-def _losses(layer: Layer, sums: Any, remarks: list[Remark]) -> None:
+def _losses(layer: Layer, sums: Any, projection: Projection | None, remarks: list[Remark]) -> None:
     """Records that would be quarantined; a layer of which not one can be placed is not ready."""
 
     def condition(text: str, remedy: str) -> None:
         remarks.append(Remark(severity="condition", text=text, remedy=remedy))
 
+    if sums.beyond and projection is not None:
+        text = f"{sums.beyond} records {beyond_area(projection)}"
+        if 2 * sums.beyond >= sum(sums.types.values()):
+            condition(
+                text, "source_crs: states another; more than 3 degrees outside, records are quarantined"
+            )
+        else:
+            remarks.append(Remark(severity="note", text=text))
     lost = sum(times for name, times in sums.defects.items() if not name.startswith("repairable"))
     if lost:
         told = ", ".join(

@@ -11,7 +11,7 @@ import orjson
 import shapely
 
 from dtc_cli.migrate import content, geojson, geometry, levels, sensed, sensing
-from dtc_cli.migrate.crs import Projection
+from dtc_cli.migrate.crs import Projection, beyond_area, contradiction
 from dtc_cli.migrate.duplicates import Duplicates
 from dtc_cli.migrate.identity import Identity, sensor_name
 from dtc_cli.migrate.mapping import Mapper
@@ -92,6 +92,11 @@ class Transformer:
         self.projection = (
             Projection(given, limit_m=self._limit_m, where=where, extent=extent) if given else None
         )
+        self._told: list[str] = []
+        """What is to be said of each record with a place."""
+        if self.projection is not None and layer.source_crs is not None:
+            told = contradiction(facts.crs, self.projection, extent)
+            self._told = [told] if told else []
         stamp = started.isoformat(timespec="seconds").replace("+00:00", "Z")
         self._stamp = orjson.dumps(
             {"migrationId": migration, "migrationDate": stamp, "dataSource": self._identity.data_source}
@@ -177,10 +182,15 @@ class Transformer:
             return geometry.Mended(shapes=batch.geometry, problems={}, repairs={})
         done = geometry.mend(batch.geometry, self.projection, self._policy)
         self._widen(done.shapes)
+        notices = self._mapper.notices
+        if done.beyond:
+            notices[beyond_area(self.projection)] += done.beyond
+        for told in self._told:
+            notices[told] += int((~shapely.is_missing(done.shapes)).sum())
         if batch.extra and self._layer.levels:
             # Here and not with the mapping: a transformation of pyproj belongs to one thread.
             done.beside = levels.place(
-                batch, self.projection, swap_axes=self._policy.swap_axes, notices=self._mapper.notices
+                batch, self.projection, swap_axes=self._policy.swap_axes, notices=notices
             )
         return done
 

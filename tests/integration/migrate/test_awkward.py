@@ -60,6 +60,24 @@ def test_columns_whose_names_lie_about_the_axes_are_told_and_planned(tmp_path: P
     assert not only(tmp_path / "right.csv").swapped
 
 
+def test_a_system_that_is_not_that_of_the_data_is_told_before_and_after(tmp_path: Path, dtc: Run) -> None:
+    shapes = shapely.to_wkb(shapely.points(np.arange(3) - 7000.0, -35_000.0))
+    pyogrio.raw.write(
+        str(tmp_path / "a.gpkg"), shapes, [np.array(["a", "b", "c"], dtype=object)], np.array(["id"]),
+        geometry_type="Point", crs="EPSG:6677",
+    )  # fmt: skip
+    layer = only(tmp_path / "a.gpkg", source_crs="EPSG:5186")
+    told = [one.text for one in layer.remarks if one.severity == "condition"]
+    assert sum("3 records outside the area of use of EPSG:5186" in text for text in told) == 1
+    assert sum("km apart" in text for text in told) == 1
+    found = assess(str(tmp_path / "a.gpkg"), source_crs="EPSG:5186")
+    text = plan_writer.write(found, city="KR-ODD-2025", out=tmp_path / "p.yaml", source_crs="EPSG:5186")
+    (tmp_path / "p.yaml").write_text(text)
+    (done,) = dtc("run", tmp_path / "p.yaml", "--dry-run")[1]["layers"]
+    assert [count for notice, count in done["notices"].items() if "km apart" in notice] == [3]
+    assert [count for notice, count in done["notices"].items() if "area of use" in notice] == [3]
+
+
 @pytest.mark.parametrize(
     ("days", "wanted"),
     [

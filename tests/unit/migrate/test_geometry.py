@@ -88,6 +88,34 @@ def test_a_place_outside_of_the_system_is_quarantined() -> None:
     assert mended("POINT (200 95)").problems[0][0] == "outside-crs-area"
 
 
+def test_a_place_a_little_outside_of_the_system_is_counted() -> None:
+    korea = crs.Projection("EPSG:5186", limit_m=5, where="test")  # 126..128 E, 33.14..38.33 N
+    done = mended("POINT (200000 600000)", "POINT (-7000 -35000)", "POINT (-700000 0)", projection=korea)
+    assert (set(done.problems), done.beyond) == ({2}, 1)
+    assert "126 to 128 east, 33.14 to 38.33 north" in crs.beyond_area(korea)
+
+
+def test_a_system_that_contradicts_the_source_is_told_with_the_distance() -> None:
+    korea = crs.Projection("EPSG:5186", limit_m=5, where="test")
+    told = crs.contradiction("EPSG:6677", korea, (-7000, -35000, -6000, -34000))
+    assert told is not None
+    assert "states EPSG:6677 (JGD2011" in told
+    assert "the plan EPSG:5186 (KGD2002" in told
+    assert "km apart: 139.7" in told
+    assert "or 124.8" in told
+    named = crs.contradiction("EPSG:6677", korea, None)
+    assert named is not None
+    assert "apart" not in named
+    # The same place, the same system, no word of the source, and one that cannot be used.
+    assert crs.contradiction("EPSG:4019", WORLD, (10, 50, 11, 51)) is None
+    assert crs.contradiction("EPSG:5186", korea, None) is None
+    assert crs.contradiction(None, korea, None) is None
+    assert crs.contradiction("EPSG:4978", korea, None) is None
+    nowhere = crs.contradiction("EPSG:4326", korea, (7e5, 7e5, 8e5, 8e5))
+    assert nowhere is not None
+    assert nowhere.endswith("is no place")
+
+
 def test_axes_are_swapped_on_request() -> None:
     assert mended("POINT (37 127)", swap_axes=True).shapes[0].coords[0] == (127.0, 37.0)
 
