@@ -11,6 +11,8 @@ from typing import Protocol
 from dtc_cli.load.traffic import Request, Traffic
 
 MICROSECOND = 1e6
+CUT = "cut off when the run was stopped"
+"""Kind of a request that we gave up ourselves: how it would have ended nobody knows."""
 
 
 class Ticket:
@@ -50,6 +52,8 @@ class Tally:
         self.done = 0
         self.good = 0
         """Good answers that came within the measured window, whenever they were due."""
+        self.cut = 0
+        """Measured requests that we cut off: their latencies are the least they can have been."""
 
 
 class Dispatcher:
@@ -137,10 +141,14 @@ class Dispatcher:
         self.outstanding -= 1
         self._count(ticket, now, kind)
 
-    def give_up(self, now: float) -> None:
+    def stop(self, now: float) -> None:
+        """Nothing is due any more, and the measured window ends here."""
+        self._next, self._dues, self._until = None, iter(()), min(self._until, now)
+
+    def give_up(self, now: float, kind: str = "timeout: never sent") -> None:
         """The run ends: what still waits was never sent."""
         while self._waiting:
-            self._count(self._waiting.popleft(), now, "timeout: never sent")
+            self._count(self._waiting.popleft(), now, kind)
 
     def take(self) -> Tally:
         """What happened since the last call."""
@@ -156,7 +164,7 @@ class Dispatcher:
         tally = self.tally
         latency = int((now - ticket.due) * MICROSECOND)
         tally.done += 1
-        tally.failed += bool(error)
+        tally.failed += bool(error) and error is not CUT
         # A rate is what comes out while the schedule runs: what is worked off afterwards was too slow.
         if not error and self._warm_until <= now <= self._until:
             tally.good += 1
@@ -165,5 +173,7 @@ class Dispatcher:
             return
         # A request that failed has kept its user waiting as well: it counts, with the time until it failed.
         tally.latencies[ticket.request.route].append(latency)
-        if error:
+        if error is CUT:
+            tally.cut += 1
+        elif error:
             tally.errors[error] += 1

@@ -187,14 +187,14 @@ class Pool:
         if not self._closing:
             self._replace()
 
-    async def close(self) -> None:
-        """End all connections."""
+    async def close(self, kind: str = "timeout") -> None:
+        """End all connections; `kind` is what becomes of requests that are still under way."""
         self._closing = True
         for task in tuple(self._tasks):
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for lane in tuple(self._lanes):
-            lane.abort("cut off at the end")
+            lane.abort(kind)
 
     def _replace(self) -> None:
         task = asyncio.get_running_loop().create_task(self._again())

@@ -164,7 +164,8 @@ def _decide(objective: Objective, outcome: Outcome, value: float | None, *, scal
         # What was never offered cannot be answered: a trial below the bound says nothing about it.
         least = objective.at_least if objective.metric == "achieved_per_s" else None
         if least is not None and value >= SERVED * outcome.offered_per_s and outcome.offered_per_s < least:
-            return "scaled", f"only {outcome.offered_per_s:g} requests/s were offered, and answered"
+            words = f"only {outcome.offered_per_s:g} requests/s were offered, and answered"
+            return ("inconclusive", f"stopped: {outcome.stopped}") if outcome.stopped else ("scaled", words)
         return "failed", ""
     if scaled:
         return "scaled", "the run was scaled down: it can show a failure, never a pass"

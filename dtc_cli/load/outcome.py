@@ -1,5 +1,6 @@
 """What a fleet of workers measured, second by second and as a whole."""
 
+import math
 from collections import Counter
 
 import msgspec
@@ -9,9 +10,13 @@ from dtc_cli.load.histogram import Histogram, Summary
 from dtc_cli.load.lanes import Sample
 from dtc_cli.load.schedule import Schedule
 from dtc_cli.load.traffic import Traffic
-from dtc_cli.load.worker import Second
+from dtc_cli.load.worker import SLOTS, Second
 
 MOST_SAMPLES = 5000
+GROWN = 0.0005
+"""Of the due requests: by so many the backlog may grow from the second to the last quarter of the window."""
+CHANCE = 2.0
+"""Times the square root of a backlog: by so much it varies although nothing grows."""
 
 
 class Instant(msgspec.Struct, frozen=True):
@@ -41,13 +46,19 @@ class Outcome(msgspec.Struct, frozen=True):
     seconds: tuple[Instant, ...]
     health: health.Health
     window_s: float
-    """Measured part: from the end of the warm-up to the last due instant."""
+    """Measured part: from the end of the warm-up to the end of the schedule, or to where it was stopped."""
     sent: int
     good: int
     """Good answers that came within the window, whenever they were due."""
     stopped: str
     """Why the run ended before its schedule; empty when it did not."""
     samples: tuple[Sample, ...]
+    due: int = 0
+    """Requests that were due in the window; 0 in records of earlier versions."""
+    cut: int = 0
+    """Those of them that we cut off ourselves when the run was stopped: neither answered nor failed."""
+    backlog: tuple[float, float] = (0.0, 0.0)
+    """Requests due and unanswered, on average in the second and in the last quarter of the window."""
 
     @property
     def measured(self) -> int:
@@ -58,17 +69,37 @@ class Outcome(msgspec.Struct, frozen=True):
     def offered_per_s(self) -> float:
         """Requests per second that the schedule offered in the measured part."""
         last = self.schedule.steps[-1]
-        return last.rate if len(self.schedule.steps) == 1 else self.measured / (self.window_s or 1.0)
+        return last.rate if len(self.schedule.steps) == 1 else self._due / (self.window_s or 1.0)
 
     @property
     def error_share(self) -> float:
         """Failed requests of the measured part, from 0 to 1."""
-        return sum(self.errors.values()) / self.measured if self.measured else 0.0
+        decided = self.measured - self.cut
+        return sum(self.errors.values()) / decided if decided else 0.0
+
+    @property
+    def growing(self) -> bool:
+        """Whether requests piled up, more than they come and go: what came afterwards was too slow."""
+        before, after = self.backlog
+        return after - before > max(GROWN * self._due, CHANCE * math.sqrt(before + after))
 
     @property
     def achieved_per_s(self) -> float:
-        """Good answers per second of the measured part; what is worked off afterwards does not count."""
-        return self.good / self.window_s if self.window_s else 0.0
+        """Rate that was answered well: of the requests due in the window, at the rate at which they were due.
+
+        Where requests pile up, only what came within the window counts. Where they do not, those under way at
+        its end are what is always under way, and count when they are answered.
+        """
+        if not self.due:
+            return self.good / self.window_s if self.window_s else 0.0
+        if self.growing:
+            return self.offered_per_s * self.good / self.due
+        answered = self.measured - self.cut - sum(self.errors.values())
+        return self.offered_per_s * answered / ((self.due - self.cut) or 1)
+
+    @property
+    def _due(self) -> int:
+        return self.due or self.measured
 
 
 class Book:
@@ -85,7 +116,9 @@ class Book:
         self._samples: list[Sample] = []
         self._seconds: list[Instant] = []
         self._open: dict[int, list[Second]] = {}
-        self._warm = self._sent = self._good = 0
+        self._warm = self._sent = self._good = self._cut = 0
+        self._until: list[float] = []
+        self._backlog: dict[int, tuple[int, int]] = {}
 
     def enter(self, said: Second) -> Instant | None:
         """Add what one worker says of one second; the whole second once all workers have spoken."""
@@ -98,6 +131,12 @@ class Book:
         self._warm += len(said.warm) // 4
         self._sent += said.sent
         self._good += said.good
+        self._cut += said.cut
+        if said.last:
+            self._until.append(said.until)
+        for slot, times, waiting in said.backlog:
+            before = self._backlog.get(slot, (0, 0))
+            self._backlog[slot] = (before[0] + times, before[1] + waiting)
         # A worker that was held up reports two seconds in one frame, under the later one.
         number = max(0, int(said.at) - 1)
         parts = self._open.setdefault(number, [])
@@ -115,20 +154,38 @@ class Book:
         for histogram in self._routes:
             total.merge(histogram)
         due = self._schedule.count if not stopped else 0
+        summary, schedule = total.summary(), self._schedule
+        begins, ends = schedule.warmup_s, schedule.duration_s
+        if stopped and self._until:
+            # Each worker has its share of the rate until its own end.
+            ends = sum(self._until) / len(self._until)
+        whole = schedule.count - schedule.before(begins)
+        complete = bool(stopped) or summary.count + self._warm >= schedule.count
         return Outcome(
-            self._schedule,
+            schedule,
             {name: histogram.summary() for name, histogram in zip(self._names, self._routes, strict=True)},
-            total.summary(),
+            summary,
             self._warm,
             dict(self._errors.most_common()),
             tuple(self._seconds),
             health.judge(due=due, late=self._late, seconds=self._spent, workers=self._workers),
-            max(0.0, self._schedule.duration_s - self._schedule.warmup_s),
+            max(0.0, ends - begins),
             self._sent,
             self._good,
             stopped,
             tuple(self._samples),
+            summary.count if complete else whole,
+            self._cut,
+            (self._level(begins, ends, 1), self._level(begins, ends, 3)),
         )
+
+    def _level(self, begins: float, ends: float, quarter: int) -> float:
+        """Mean backlog of all workers in a quarter (0 to 3) of the window."""
+        length = (ends - begins) / 4
+        first, last = begins + quarter * length, begins + (quarter + 1) * length
+        found = [looked for slot, looked in self._backlog.items() if first <= (slot + 0.5) / SLOTS < last]
+        times = sum(one[0] for one in found)
+        return self._workers * sum(one[1] for one in found) / times if times else 0.0
 
     def _instant(self, number: int, parts: list[Second]) -> Instant:
         latencies = Histogram()

@@ -53,6 +53,14 @@ class Schedule(msgspec.Struct, frozen=True):
             first += step.count
             begins += step.duration_s
 
+    def before(self, instant: float) -> int:
+        """Requests that are due before an instant, in seconds from the start."""
+        found, begins = 0, 0.0
+        for step in self.steps:
+            found += Step(step.rate, min(max(instant - begins, 0.0), step.duration_s)).count
+            begins += step.duration_s
+        return found
+
     def offered(self, second: int) -> float:
         """Requests per second that the schedule offers in the second that begins at `second`."""
         begins = 0.0

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 
 import msgspec
 
-from dtc_cli.load.dispatcher import Dispatcher, Tally
+from dtc_cli.load.dispatcher import CUT, Dispatcher, Tally
 from dtc_cli.load.lanes import Pool, Sample
 from dtc_cli.load.papers import Papers
 from dtc_cli.load.schedule import Schedule
@@ -23,6 +23,10 @@ from dtc_cli.load.traffic import Traffic
 
 TICK_S = 0.001
 SWEEP_S = 0.25
+DRAIN_S = 1.0
+"""How long answers to what was sent are awaited once the run is stopped."""
+SLOTS = 10
+"""Of a second, in which the backlog is looked at."""
 
 
 class Order(msgspec.Struct, frozen=True):
@@ -64,6 +68,12 @@ class Second(msgspec.Struct, frozen=True):
     wall_s: float
     samples: tuple[Sample, ...] = ()
     last: bool = False
+    cut: int = 0
+    """Requests of the measured window that we cut off."""
+    backlog: tuple[tuple[int, int, int], ...] = ()
+    """Number of a tenth of a second, how often it was looked at, sum of requests due and unanswered."""
+    until: float = 0.0
+    """When requests stopped being due, in seconds from the start; of the last frame."""
 
 
 def read_frame(stream: BinaryIO) -> bytes | None:
@@ -140,9 +150,18 @@ async def _work(order: Order, source: BinaryIO) -> None:
 async def _run(
     dispatcher: Dispatcher, pool: Pool, order: Order, now: Any, stop: "asyncio.Future[Any]"
 ) -> None:
-    ends = order.schedule.duration_s + order.timeout_s
-    second, swept, cpu, wall = 0, 0.0, time.process_time(), now()
-    while not dispatcher.exhausted and not stop.done():
+    until = order.schedule.duration_s
+    # A sweep after the last request's time has run out: what it finds is a time-out like any other.
+    ends = until + order.timeout_s + 2 * SWEEP_S
+    second, swept, cpu, wall, stopped = 0, 0.0, time.process_time(), now(), False
+    backlog: dict[int, list[int]] = {}
+    at = 0.0
+    while not dispatcher.exhausted:
+        if stop.done() and not stopped:
+            # All that is due before the last tick went out.
+            stopped, until = True, min(until, max(0.0, at))
+            dispatcher.stop(until)
+            ends = min(ends, until + DRAIN_S)
         upcoming = dispatcher.next_due
         pause = TICK_S if upcoming is None else max(TICK_S, min(upcoming - now(), 0.05))
         await asyncio.sleep(pause)
@@ -150,25 +169,37 @@ async def _run(
         if at < 0:
             continue
         dispatcher.tick(at)
+        looked = backlog.setdefault(int(at * SLOTS), [0, 0])
+        looked[0] += 1
+        looked[1] += dispatcher.waiting + dispatcher.outstanding
         if at - swept > SWEEP_S:
             swept = at
             pool.sweep(at)
         if at >= second + 1:
             second, spent = int(at), time.process_time()
-            _report(dispatcher, pool, at, spent - cpu, at - wall, last=False)
+            _report(dispatcher, pool, at, spent - cpu, at - wall, backlog)
             cpu, wall = spent, at
         if at > ends:
             break
-    await pool.close()
+    await pool.close(CUT if stopped else "timeout")
     at = now()
-    dispatcher.give_up(at)
-    _report(dispatcher, pool, at, time.process_time() - cpu, at - wall, last=True)
+    dispatcher.give_up(at, CUT if stopped else "timeout: never sent")
+    _report(dispatcher, pool, at, time.process_time() - cpu, at - wall, backlog, until=until)
 
 
 def _report(
-    dispatcher: Dispatcher, pool: Pool, at: float, cpu_s: float, wall_s: float, *, last: bool
+    dispatcher: Dispatcher,
+    pool: Pool,
+    at: float,
+    cpu_s: float,
+    wall_s: float,
+    backlog: dict[int, list[int]],
+    *,
+    until: float | None = None,
 ) -> None:
     tally: Tally = dispatcher.take()
+    looked = tuple((slot, times, waiting) for slot, (times, waiting) in backlog.items())
+    backlog.clear()
     samples, pool.samples = tuple(pool.samples), []
     _say(
         Second(
@@ -186,7 +217,10 @@ def _report(
             cpu_s,
             wall_s,
             samples,
-            last,
+            until is not None,
+            tally.cut,
+            looked,
+            until or 0.0,
         )
     )
 

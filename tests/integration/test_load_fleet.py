@@ -126,10 +126,34 @@ def test_a_run_can_be_stopped(port: int) -> None:
         seen.append(instant)
         return "enough"
 
-    made = load(port, "/", rate=50, seconds=600, tell=tell)
+    # The last answers are still under way then: our own end is no error of the target, and no lower rate.
+    made = load(port, "/wait/0.3", rate=50, seconds=600, tell=tell, workers=2)
     assert made.stopped == "enough"
     assert made.measured < 500
     assert seen[0].offered == 50
+    assert (made.errors, made.achieved_per_s) == ({}, 50)
+    assert made.due == made.measured == pytest.approx(50 * made.window_s, abs=2)
+
+
+def test_what_is_cut_off_at_a_stop_is_no_error(port: int) -> None:
+    made = load(port, "/never", rate=20, seconds=600, timeout_s=60, tell=lambda _instant: "enough")
+    assert (made.errors, made.cut) == ({}, made.due)
+    assert 0 < made.due < 400
+    # Each has waited for that long at least.
+    assert (made.total.max_ms or 0) > 1000
+
+
+def test_answers_under_way_at_the_end_are_no_shortfall(port: int) -> None:
+    made = load(port, "/wait/0.3", rate=100)
+    assert (made.measured, made.achieved_per_s) == (100, 100)
+    assert made.good < 80
+
+
+def test_requests_that_pile_up_are_a_shortfall_though_all_are_answered(port: int) -> None:
+    # 32 connections, each for 0.6 s: some 53 answers a second, the others wait.
+    made = load(port, "/wait/0.6", rate=100)
+    assert (made.errors, made.growing) == ({}, True)
+    assert made.achieved_per_s == made.good <= 64
 
 
 def test_nothing_listens() -> None:

@@ -26,8 +26,9 @@ def outcome(
     errors = {"status 500": schedule.count - good} if good < schedule.count else {}
     summary = total.summary()
     return Outcome(
-        schedule, {"keyed": summary}, summary, 0, errors, (), judged, 10.0, schedule.count, good, "", ()
-    )
+        schedule, {"keyed": summary}, summary, 0, errors, (), judged, 10.0, schedule.count, good, "", (),
+        schedule.count,
+    )  # fmt: skip
 
 
 def judge(
@@ -85,6 +86,21 @@ def test_a_scaled_run_fails_but_never_passes() -> None:
 def test_a_stopped_run_does_not_pass() -> None:
     stopped = msgspec.structs.replace(outcome(), stopped="asked to")
     assert judge(LATENCY, stopped) == "inconclusive"
+
+
+def test_a_stopped_run_holds_its_rate_against_the_time_it_had() -> None:
+    stopped = msgspec.structs.replace(outcome(rate=100), stopped="asked to", due=998, cut=2, window_s=9.98)
+    assert judge(RATE, stopped, scaled=True) == "inconclusive"
+
+
+def test_requests_that_pile_up_are_no_rate() -> None:
+    made = outcome(rate=1000)
+    steady = msgspec.structs.replace(made, good=9950, backlog=(50.0, 60.0))
+    assert judge(RATE, steady) == "passed"
+    # Half a per cent is missing each second: 25 more wait in the last quarter than in the second.
+    piled = msgspec.structs.replace(made, good=9950, backlog=(12.0, 37.0))
+    assert piled.achieved_per_s == 995
+    assert judge(RATE, piled) == "failed"
 
 
 def test_too_few_answers_for_a_percentile() -> None:
