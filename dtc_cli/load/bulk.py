@@ -13,6 +13,7 @@ from typing import NamedTuple, cast
 import httptools
 
 from dtc_cli.load.fleet import Address
+from dtc_cli.load.framing import MOST_HEAD, Head, interim
 
 LANES = 64
 TIMEOUT_S = 30.0
@@ -128,6 +129,8 @@ class _Lane(asyncio.Protocol):
         self._answer: asyncio.Future[tuple[int, bytes]] | None = None
         self._parts: list[bytes] = []
         self._complete = False
+        self._status = 0
+        self._begun = b""
         self.gone = asyncio.Event()
 
     @property
@@ -180,20 +183,34 @@ class _Lane(asyncio.Protocol):
             return
         if self._complete:
             self._complete = False
-            status, body = self._parser.get_status_code(), b"".join(self._parts)
-            self._parts.clear()
-            if self._answer is not None and not self._answer.done():
-                self._answer.set_result((status, body))
+            self._hand_over()
+        elif len(self._begun) < MOST_HEAD:
+            self._begun += data
+
+    def eof_received(self) -> None:
+        """The target sends no more: where nothing else tells the end of an answer, this does."""
+        if self._begun and Head(self._begun).until_close:
+            self._status = self._parser.get_status_code()
+            self._hand_over()
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
         self._parts.append(body)
 
     def on_message_complete(self) -> None:
-        """The answer is whole."""
+        """The answer is whole, unless another follows it."""
+        self._status = self._parser.get_status_code()
+        if interim(self._status):
+            return
         self._complete = True
         if not self._parser.should_keep_alive():
             self.end()
+
+    def _hand_over(self) -> None:
+        body, self._begun = b"".join(self._parts), b""
+        self._parts.clear()
+        if self._answer is not None and not self._answer.done():
+            self._answer.set_result((self._status, body))
 
     def _fail(self, problem: Exception) -> None:
         if self._answer is not None and not self._answer.done():

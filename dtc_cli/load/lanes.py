@@ -1,6 +1,7 @@
 """Connections of HTTP/1.1 that carry one request at a time, as lean as Python allows.
 
-An answer is parsed by httptools; its body is kept only when the answer is sampled.
+An answer is parsed by httptools; its body is kept only when the answer is sampled. Interim answers are passed
+over, and a body without a length ends with the connection (RFC 9110 15.2, RFC 9112 6.3).
 """
 
 import asyncio
@@ -12,6 +13,7 @@ import httptools
 import msgspec
 
 from dtc_cli.load.dispatcher import Dispatcher, Ticket
+from dtc_cli.load.framing import MOST_HEAD, Head, decoded, interim
 
 MAX_SAMPLE = 1 << 20
 """Bytes of a sampled body that are kept; what is longer is judged by its status alone."""
@@ -34,6 +36,11 @@ class _Body:
         self._lane = lane
         self.parts: list[bytes] = []
         self.size = 0
+        self.coding = ""
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if name.lower() == b"content-encoding":
+            self.coding = value.decode("latin-1")
 
     def on_body(self, body: bytes) -> None:
         self.size += len(body)
@@ -54,6 +61,8 @@ class HttpLane(asyncio.Protocol):
         self._parser = self._plain = httptools.HttpResponseParser(self)
         self._body: _Body | None = None
         self._complete = self._keep = False
+        self._status = 0
+        self._begun = b""
 
     # -- the dispatcher's side -------------------------------------------------------------------------------
     def send(self, ticket: Ticket) -> None:
@@ -94,11 +103,22 @@ class HttpLane(asyncio.Protocol):
         if self._complete:
             self._complete = False
             self._finish()
+        elif len(self._begun) < MOST_HEAD:
+            self._begun += data
+
+    def eof_received(self) -> None:
+        """The target sends no more: where nothing else tells the end of an answer, this does."""
+        if self._begun and self._ticket is not None and Head(self._begun).until_close:
+            self._status, self._keep = self._parser.get_status_code(), False
+            self._finish()
 
     def on_message_complete(self) -> None:
         """The answer is whole."""
+        status = self._parser.get_status_code()
+        if status < 200 and interim(status):
+            return
         # Only inside this call does the parser know whether the connection stays open.
-        self._complete = True
+        self._complete, self._status = True, status
         self._keep = self._parser.should_keep_alive()
 
     def connection_lost(self, error: Exception | None) -> None:
@@ -110,15 +130,17 @@ class HttpLane(asyncio.Protocol):
 
     # -- inside ----------------------------------------------------------------------------------------------
     def _finish(self) -> None:
-        ticket, parser, pool = self._ticket, self._parser, self._pool
+        ticket, pool, self._begun = self._ticket, self._pool, b""
         if ticket is None or self._transport is None:
             self.abort("protocol: unasked answer")
             return
-        status = parser.get_status_code()
+        status = self._status
         if self._body is not None:
             whole = self._body.size <= MAX_SAMPLE
-            body = b"".join(self._body.parts) if whole else b""
-            pool.samples.append(Sample(ticket.request.route, ticket.request.about, status, body, whole))
+            body = decoded(b"".join(self._body.parts), self._body.coding, MAX_SAMPLE) if whole else None
+            pool.samples.append(
+                Sample(ticket.request.route, ticket.request.about, status, body or b"", body is not None)
+            )
             self._body, self._parser = None, self._plain
         self._ticket = None
         now = pool.now()

@@ -112,7 +112,9 @@ def routes(
     """The requests of a mix, about the city's own things."""
     parts = urllib.parse.urlsplit(base_url)
     writer = _Writer(
-        parts.netloc, f"{parts.path}/cities/{quote(city_id)}", {"Accept": "application/json", **headers}
+        parts.netloc,
+        f"{parts.path}/cities/{quote(city_id)}",
+        {"Accept": "application/json", "Accept-Encoding": "identity", **headers},
     )
     chance = random.Random(seed)
     makers = {

@@ -84,6 +84,9 @@ def test_the_certificate_of_the_run_is_shown(tmp_path: Path, shown: bool) -> Non
         ("/garbage", "protocol: "),
         ("/500", "status 500"),
         ("/never", "timeout"),
+        ("/short", "connection: closed"),
+        ("/unchunked", "connection: closed"),
+        ("/headless", "connection: closed"),
     ],
 )
 def test_each_way_to_fail_is_counted_as_itself(port: int, path: str, kind: str) -> None:
@@ -98,6 +101,26 @@ def test_a_server_that_closes_after_each_answer_is_no_error(port: int) -> None:
     made = load(port, "/close", rate=50)
     assert made.errors == {}
     assert made.measured == 50
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "whole"),
+    [
+        ("/hints", b"{}", True),
+        ("/ends", b'{"a": 1}', True),
+        ("/old", b'{"a": 1}', True),
+        ("/gzip", b"{}", True),
+        ("/brotli", b"", False),
+    ],
+)
+def test_answers_of_every_framing_are_read(port: int, path: str, body: bytes, whole: bool) -> None:
+    made = load(port, path, rate=40, seconds=0.5, sample_every=1)
+    assert made.errors == {}
+    assert {(one.status, one.body, one.whole) for one in made.samples} == {(200, body, whole)}
+    wire = encode("GET", path, f"127.0.0.1:{port}", {})
+    if path not in ("/gzip", "/brotli"):
+        answers = bulk.send(fleet.Address("127.0.0.1", port), [wire] * 4, lanes=2)
+        assert [(one.status, one.body) for one in answers] == [(200, body)] * 4
 
 
 def test_two_answers_to_one_request_are_noticed(port: int) -> None:

@@ -1,12 +1,29 @@
 """A small HTTP server for the load engine, with a behaviour per path."""
 
 import asyncio
+import gzip
 import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+ZIPPED = gzip.compress(b"{}")
+ENDING = {
+    "/short": OK.replace(b": 2", b": 9"),
+    "/unchunked": b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n",
+    "/headless": b"HTTP/1.1 200 OK\r\n",
+}
+"""Answers after which the connection ends, before their own end."""
+CANNED = {
+    "/garbage": b"SSH-2.0-OpenSSH\r\n",
+    "/500": OK.replace(b"200 OK", b"500 No"),
+    "/twice": OK + OK,
+    "/brotli": OK.replace(b"\r\n\r\n", b"\r\nContent-Encoding: br\r\n\r\n"),
+    "/gzip": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: %d\r\n\r\n" % len(ZIPPED)
+    + ZIPPED,
+}
 
 
 class _Connection(asyncio.Protocol):
@@ -22,19 +39,29 @@ class _Connection(asyncio.Protocol):
         elif path == "/close":
             self._answer(OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
             self._transport.close()
+        elif path == "/hints":
+            self._answer(HINTS)
+            loop.call_later(0.01, self._answer, OK)
+        elif path in ("/ends", "/old"):
+            head = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n"
+            self._answer(head.replace(b"1.1", b"1.0") if path == "/old" else head)
+            self._answer(b'{"a": 1')
+            loop.call_later(0.01, self._end, b"}")
+        elif path in ENDING:
+            self._end(ENDING[path])
         elif path == "/drop":
             self._transport.abort()
-        elif path == "/garbage":
-            self._answer(b"SSH-2.0-OpenSSH\r\n")
-        elif path == "/500":
-            self._answer(OK.replace(b"200 OK", b"500 No"))
-        elif path == "/twice":
-            self._answer(OK + OK)
+        elif path in CANNED:
+            self._answer(CANNED[path])
         elif path == "/large":
             body = b"x" * (2 << 20)
             self._answer(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
         elif path != "/never":
             self._answer(OK)
+
+    def _end(self, data: bytes) -> None:
+        self._answer(data)
+        self._transport.close()
 
     def _answer(self, data: bytes) -> None:
         if not self._transport.is_closing():
