@@ -144,7 +144,7 @@ def staged(
         )
     if target is not None:
         asked = load(target)
-        guard.refuse(asked, tuple(named or ()))
+        guard.refuse(asked, tuple(named or ()), kind)
         with direct.stage(asked, out, kind) as here:
             yield here
         return

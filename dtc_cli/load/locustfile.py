@@ -21,6 +21,8 @@ WEIGHTS: dict[str, int] = BRIEF["mix"]
 _GATEWAY = itertools.count()
 HALF_BOX = 0.001
 """Degrees: a map of some 200 m."""
+HERE: dict[str, Any] = {"allow_redirects": False}
+"""A redirect would take load and key to a host that nobody agreed to; it is a wrong status."""
 
 
 def tls() -> ssl.SSLContext:
@@ -41,12 +43,12 @@ class _User(FastHttpUser):
 
     def read(self, path: str, name: str, **wanted: Any) -> Any:
         """GET below the city; a wrong member or a status other than 200 is a failure."""
-        with self.client.get(PREFIX + path, name=name, catch_response=True) as answer:
+        with self.client.get(PREFIX + path, name=name, **HERE, catch_response=True) as answer:
             return _judged(answer, wanted)
 
     def ask(self, path: str, name: str, body: Any, statuses: tuple[int, ...] = (200,)) -> Any:
         """POST below the city."""
-        with self.client.post(PREFIX + path, json=body, name=name, catch_response=True) as answer:
+        with self.client.post(PREFIX + path, json=body, name=name, **HERE, catch_response=True) as answer:
             return _judged(answer, {}, statuses)
 
 
@@ -162,4 +164,4 @@ class Steady(_User):
         """The next request in the engine's order."""
         route, method, path, body = BRIEF["steady"][next(self.turns) % len(BRIEF["steady"])]
         more = {"data": body, "headers": {"Content-Type": "application/json"}} if body else {}
-        self.client.request(method, path, name=route, **more)
+        self.client.request(method, path, name=route, **HERE, **more)

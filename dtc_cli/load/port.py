@@ -180,7 +180,7 @@ class Load:
             self._sensors += ids
             return msgspec.json.encode(made)
 
-        return msgspec.json.decode(self._step("INGEST", asked, measure), type=Ingested)
+        return msgspec.json.decode(self._step("INGEST", asked, measure, "ingestion"), type=Ingested)
 
     def hold(
         self, sensor: str, parameters: Mapping[str, Any], *, connections: int, seconds: float
@@ -211,7 +211,7 @@ class Load:
 
         if not {"stream", "mqtt"} & self.doors.keys():
             raise LoadRefused("the target file names no stream and no broker")
-        return msgspec.json.decode(self._step("HOLD", asked, measure), type=Crowded)
+        return msgspec.json.decode(self._step("HOLD", asked, measure, "connections"), type=Crowded)
 
     @property
     def doors(self) -> dict[str, Door]:
@@ -316,12 +316,14 @@ class Load:
         for one in ids:
             self._done(f"sensor {one}")
 
-    def _step(self, method: str, asked: Mapping[str, Any], measure: Callable[[], bytes]) -> bytes:
-        """Measure and record; the recorded measurement."""
+    def _step(
+        self, method: str, asked: Mapping[str, Any], measure: Callable[[], bytes], kind: str = ""
+    ) -> bytes:
+        """Measure and record; the recorded measurement. The kind says which addresses it uses."""
 
         def perform() -> Seen:
             try:
-                guard.refuse(self._target, self._agreed)
+                guard.refuse(self._target, self._agreed, kind)
                 return Seen(status=0, data=self._track.redactor.data(measure()))
             except DtcError as problem:
                 return Seen(error=f"{problem.what}: {problem.why}" if problem.why else problem.what)

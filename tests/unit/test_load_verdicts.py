@@ -210,3 +210,25 @@ def test_load_needs_the_hazard_and_the_host() -> None:
     ):
         with pytest.raises(DtcError, match=said):
             guard.refuse(parsed(text), ())
+
+
+def test_every_address_that_a_load_uses_is_local_or_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    doors = 'mqtt: {url: "mqtt://broker.example:1883"}\nstream: {url: "ws://stream.example/s"}\n'
+    target = parsed(LOCAL + doors + "hazards: [read, load]\n")
+    guard.refuse(target, ())
+    guard.refuse(target, (), "http2")
+    for kind, named, said in (
+        ("connections", (), "stream.example is not this machine"),
+        ("connections", ("stream.example",), "broker.example is not this machine"),
+        ("ingestion", ("stream.example",), "broker.example is not this machine"),
+    ):
+        with pytest.raises(DtcError, match=said) as refused:
+            guard.refuse(target, named, kind)
+        assert refused.value.code == "hazard"
+    known = {"stream.example": "192.0.2.1"}
+    monkeypatch.setattr(guard, "_addresses", lambda host: {known[host]} if host in known else {"127.0.0.1"})
+    guard.refuse(target, ("Stream.Example.",), "connections")
+    monkeypatch.setattr(guard, "_addresses", lambda host: set() if host == "broker.example" else {"127.0.0.1"})
+    with pytest.raises(DtcError, match=r"no address is known for broker\.example") as refused:
+        guard.refuse(target, ("broker.example",), "ingestion")
+    assert refused.value.exit_code == 7
