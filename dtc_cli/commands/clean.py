@@ -11,8 +11,9 @@ from dtc_cli.exit_codes import ExitCode
 
 HELP = """Take back what a run created in the target and could not remove, for example because it was killed.
 
-Only what the run's own journal lists is touched, and what carries the run's id. Every run cleans up by itself
-when it ends in order.
+Only what the run's own journal lists is touched, and what carries the run's id. Every run cleans up by
+itself when it ends in order. The record of a simulation that has ended may stay, as the standard has no
+request that removes it: it is listed.
 
 \b
 Examples:
@@ -20,8 +21,8 @@ Examples:
   dtc clean target.yaml --run 1a2b3c4d --out runs/ --json
 
 \b
-Exit codes: 0 nothing of the run is left, 2 the run or the target file is not valid, 6 something could not be
-taken back, 7 the target cannot be reached.
+Exit codes: 0 nothing more can be taken back, 2 the run or the target file is not valid, 6 something could
+not be taken back, 7 the target cannot be reached.
 """
 
 
@@ -44,6 +45,8 @@ def clean(
         console.out(f"{len(done.removed)} things taken back, {len(done.left)} left behind")
         for key in done.left:
             console.out(f"  left behind: {key}")
+        for key in done.kept:
+            console.out(f"  stays: {key} has ended, and the target keeps its record")
     if done.left:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
 

@@ -30,6 +30,9 @@ class Cleanup(msgspec.Struct, frozen=True):
     run: str
     removed: tuple[str, ...]
     left: tuple[str, ...]
+    """What could not be taken back now."""
+    kept: tuple[str, ...] = ()
+    """Records of simulations that have ended: no request of the standard removes them (C-46)."""
 
 
 def find(run: str, out: Path) -> Path:
@@ -85,10 +88,12 @@ def clean(target: Target, folder: Path) -> Cleanup:
                 twin.rest, journal, run["runId"], city=lambda: twin.city, random=lambda: twin.random
             )
             left = scratch.clean()
+            kept = [key for key in journal.kept_items() if key in planned]
         finally:
             journal.close()
             twin.close()
-    return Cleanup(run["runId"], tuple(key for key in planned if key not in left), tuple(left))
+    removed = tuple(key for key in planned if key not in left and key not in kept)
+    return Cleanup(run["runId"], removed, tuple(left), tuple(kept))
 
 
 def _tagged(twin: Twin, known: set[str]) -> Iterator[tuple[str, str]]:

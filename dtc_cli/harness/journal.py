@@ -13,9 +13,10 @@ JOURNAL = "journal.jsonl"
 class Journal:
     """Append-only list of things to undo, in `journal.jsonl` of the run folder.
 
-    A line is `{"op": "planned"|"undone", "key": ..., "undo": {"method", "path", "body"?, "as"?}}`. A thing is
-    planned before the request that creates it goes out; an id that the server assigns is planned as soon
-    as the answer is read, and until then the run id inside the object tells whose it is.
+    A line is `{"op": "planned", "key": ..., "undo": {"method", "path", "body"?, "as"?}}`, or the key with
+    `undone`, or with `kept` when it stays in the target for good. A thing is planned before the request that
+    creates it goes out; an id that the server assigns is planned as soon as the answer is read, and until
+    then the run id inside the object tells whose it is.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -35,9 +36,18 @@ class Journal:
         self._planned.pop(key, None)
         self._write({"op": "undone", "key": key})
 
+    def kept(self, key: str) -> None:
+        """Note that the thing stays in the target, and that no request takes it away."""
+        self._planned.pop(key, None)
+        self._write({"op": "kept", "key": key})
+
     def open_items(self) -> list[tuple[str, dict[str, Any]]]:
         """Keys and undo requests that are still open, latest first."""
         return open_items(self._path.parent)
+
+    def kept_items(self) -> list[str]:
+        """Keys of what stays in the target, latest first."""
+        return kept_items(self._path.parent)
 
     def close(self) -> None:
         """Close the file."""
@@ -48,8 +58,14 @@ class Journal:
         self._file.flush()
 
 
+def kept_items(folder: Path) -> list[str]:
+    """The keys of what stays in the target, latest first; also what an earlier sitting of the run left."""
+    last = {entry["key"]: entry["op"] for entry in _entries(folder / JOURNAL)}
+    return [key for key, op in reversed(last.items()) if op == "kept"]
+
+
 def open_items(folder: Path) -> list[tuple[str, dict[str, Any]]]:
-    """What the run in this folder planned and has not undone, latest first."""
+    """What the run in this folder planned, has not undone and can still undo, latest first."""
     planned: dict[str, dict[str, Any]] = {}
     for entry in _entries(folder / JOURNAL):
         if entry["op"] == "planned":

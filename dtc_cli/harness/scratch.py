@@ -200,11 +200,13 @@ class Scratch:
         return f"dtc-{self._run_id[-12:]}-{sha256_hex(self._next().encode())[:8]}"
 
     def clean(self) -> list[str]:
-        """Take back what is still there; returns the keys that could not be taken back. Never a verdict.
+        """Take back what is still there; returns the keys of what could not be taken back. Never a verdict.
 
-        Latest first; what stands side by side in the journal and is of one kind goes together.
+        Latest first; what stands side by side in the journal and is of one kind goes together. The record of
+        a simulation that has ended stays (C-46): the journal notes it as kept, and it is not tried again.
         """
         left: list[str] = []
+        words: list[str] = []
         stuck = False  # a sensor that stays attached keeps its object: a dangling reference is worse
         for kind, items in groupby(self._journal.open_items(), key=_kind):
             group = list(items)
@@ -215,25 +217,42 @@ class Scratch:
                 fates = self._retire([undo["path"] for _, undo in group])
                 stuck = stuck or any(attached for _, attached in fates)
                 gone = [away for away, _ in fates]
+            elif kind == _SIMULATION:
+                words = self._cancel([_request(undo) for _, undo in group])
+                gone = [word == "gone" for word in words]
             else:
                 answers = self._rest.together([_request(undo) for _, undo in group])
-                gone = [
-                    isinstance(answer, Answer) and self._undone(key, answer)
-                    for (key, _), answer in zip(group, answers, strict=True)
-                ]
-            for (key, _), away in zip(group, gone, strict=True):
-                if away:
+                gone = [_fine(answer) or _away(answer) for answer in answers]
+            for number, (key, _) in enumerate(group):
+                if gone[number]:
                     self._journal.done(key)
+                elif kind == _SIMULATION and words[number] == "kept":
+                    self._journal.kept(key)
                 else:
                     left.append(key)
         return left
 
-    @staticmethod
-    def _undone(key: str, answer: Answer) -> bool:
-        """Whether nothing is left to do; a finished simulation is a record that no request removes (C-46)."""
-        return (
-            answer.ok or answer.status in (404, 410) or (key.startswith(_SIMULATION) and answer.status == 409)
-        )
+    def _cancel(self, requests: "list[tuple[str, str, dict[str, Any]]]") -> list[str]:
+        """Cancel simulations, and look whether a record stays.
+
+        Returns:
+            For each `gone`; `kept` when it ended and its record can be read; `open` when it goes on, or
+            nobody can tell.
+        """
+        answers = self._rest.together(requests)
+        ended = [isinstance(one, Answer) and (one.ok or one.status == 409) for one in answers]
+        paths = [(path, options) for (_, path, options), over in zip(requests, ended, strict=True) if over]
+        looks = iter(self._rest.together([("GET", path, options) for path, options in paths]))
+        words = []
+        for answer, over in zip(answers, ended, strict=True):
+            look = next(looks) if over else answer
+            if _away(look):
+                words.append("gone")
+            elif over and _fine(look) and (_fine(answer) or not _goes_on(look)):
+                words.append("kept")
+            else:
+                words.append("open")
+        return words
 
     def _retire(self, paths: list[str]) -> list[tuple[bool, bool]]:
         """Delete sensors where the target offers it, else detach them and set them out of operation (D-36).
@@ -282,6 +301,16 @@ def _request(undo: Mapping[str, Any]) -> tuple[str, str, dict[str, Any]]:
 
 def _fine(answer: "Answer | Exception") -> bool:
     return isinstance(answer, Answer) and answer.ok
+
+
+def _away(answer: "Answer | Exception") -> bool:
+    return isinstance(answer, Answer) and answer.status in (404, 410)
+
+
+def _goes_on(look: "Answer | Exception") -> bool:
+    """Whether a simulation's record says that it has not ended."""
+    body = look.json() if isinstance(look, Answer) and look.is_json else None
+    return isinstance(body, dict) and body.get("status") in ("pending", "queued", "running")
 
 
 def object_id(answer: Answer) -> str | None:

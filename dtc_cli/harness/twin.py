@@ -320,7 +320,8 @@ class Twin:
     def _clean(self) -> list[str]:
         # Also what an earlier sitting of this run left, when it was killed.
         left = self._rest is not None and bool(self.journal.open_items())
-        return self.scratch.clean() if left or "scratch" in self.__dict__ else []
+        stuck = self.scratch.clean() if left or "scratch" in self.__dict__ else []
+        return stuck + self.journal.kept_items()
 
     def _track(self, kind: str) -> Track:
         return Track(kind, self.recorder)

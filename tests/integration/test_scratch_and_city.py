@@ -1,5 +1,6 @@
 """Places inside a city, and things that a run creates and takes back."""
 
+import json
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from random import Random
@@ -88,6 +89,59 @@ def test_the_journal_survives_a_kill(tmp_path: Path) -> None:
     journal.close()
 
 
+def twin_at(origin: str, folder: Path) -> Twin:
+    target = parse_target(
+        "dtc: 1\ntarget: {name: a, vendor: b, version: c}\ncity: KR-BUSAN-2025\n"
+        f"rest: {{base_url: '{origin}/v1'}}\nauth: {{api_keys: {{admin: admin-key-1}}}}\n",
+        source="t",
+        folder=folder,
+    )
+    run = {
+        "runId": "r",
+        "seed": 0,
+        "nonce": "",
+        "standard": {"catalogueDigest": ""},
+        "profile": {"digest": ""},
+        "clock": {},
+    }
+    return Twin(target, run, folder)
+
+
+def test_a_simulation_that_has_ended_is_told_as_left_behind(tmp_path: Path) -> None:
+    """Running ones are cancelled, removable ones removed; a record that stays is named (C-46)."""
+    states = {"ended": "completed", "runs": "running", "stuck": "running", "goes": "completed"}
+
+    def target(request: BaseHTTPRequestHandler) -> None:
+        name = request.path.rpartition("/")[2]
+        if name not in states:
+            answer(request, 404, {})
+        elif request.command == "GET":
+            answer(request, 200, {"id": name, "status": states[name]})
+        elif name == "goes":
+            del states[name]
+            answer(request, 200, {})
+        elif name == "runs":
+            states[name] = "cancelled"
+            answer(request, 200, {"id": name, "status": "cancelled"})
+        else:
+            answer(request, 409, {"error": {"code": "SIMULATION_NOT_RUNNING"}})
+
+    with serving(target) as origin:
+        twin = twin_at(origin, tmp_path)
+        for name in (*states, "gone"):
+            twin.journal.plan(f"simulation {name}", "DELETE", f"/cities/{{city}}/simulations/{name}")
+        assert set(twin.close()) == {"simulation ended", "simulation runs", "simulation stuck"}
+        assert [key for key, _ in open_items(tmp_path)] == ["simulation stuck"]
+        # A later sitting of the run, or `dtc clean`, has nothing to do for the others, and still names them.
+        assert set(twin_at(origin, tmp_path).close()) == {
+            "simulation ended",
+            "simulation runs",
+            "simulation stuck",
+        }
+    ops = [json.loads(line) for line in (tmp_path / "journal.jsonl").read_bytes().splitlines()]
+    assert {one["key"] for one in ops if one["op"] == "undone"} == {"simulation goes", "simulation gone"}
+
+
 def test_an_undo_with_a_body_sends_it(tmp_path: Path) -> None:
     """City metadata is taken back by the PATCH that restores it (D-36)."""
     seen: list[tuple[str, bytes]] = []
@@ -99,21 +153,7 @@ def test_an_undo_with_a_body_sends_it(tmp_path: Path) -> None:
         answer(request, 200, CITY)
 
     with serving(watch) as origin:
-        target = parse_target(
-            "dtc: 1\ntarget: {name: a, vendor: b, version: c}\ncity: KR-BUSAN-2025\n"
-            f"rest: {{base_url: '{origin}/v1'}}\nauth: {{api_keys: {{admin: admin-key-1}}}}\n",
-            source="t",
-            folder=tmp_path,
-        )
-        run = {
-            "runId": "r",
-            "seed": 0,
-            "nonce": "",
-            "standard": {"catalogueDigest": ""},
-            "profile": {"digest": ""},
-            "clock": {},
-        }
-        twin = Twin(target, run, tmp_path)
+        twin = twin_at(origin, tmp_path)
         twin.journal.plan("city metadata", "PATCH", "/cities/{city}", {"metadata": {"description": "old"}})
         assert twin.scratch.clean() == []
         twin.close()

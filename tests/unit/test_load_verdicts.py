@@ -228,7 +228,9 @@ def test_every_address_that_a_load_uses_is_local_or_named(monkeypatch: pytest.Mo
     known = {"stream.example": "192.0.2.1"}
     monkeypatch.setattr(guard, "_addresses", lambda host: {known[host]} if host in known else {"127.0.0.1"})
     guard.refuse(target, ("Stream.Example.",), "connections")
-    monkeypatch.setattr(guard, "_addresses", lambda host: set() if host == "broker.example" else {"127.0.0.1"})
+    monkeypatch.setattr(
+        guard, "_addresses", lambda host: set() if host == "broker.example" else {"127.0.0.1"}
+    )
     with pytest.raises(DtcError, match=r"no address is known for broker\.example") as refused:
         guard.refuse(target, ("broker.example",), "ingestion")
     assert refused.value.exit_code == 7
