@@ -1,13 +1,20 @@
 """Two loads side by side: whether a difference is more than noise, by a bootstrap over their seconds.
 
 Latencies of neighbouring requests hang together, so single requests are no independent trials. Blocks of
-seconds are drawn with replacement from each run; the means of the two resamples give the spread of the ratio.
+seconds are drawn with replacement from each run; the figures of the two resamples give the spread of the
+ratio. A percentile is that of all answers together: a resample adds up the histograms of its seconds, so that
+a second in which the target stood still counts with the requests that it kept waiting.
 """
 
 import math
 import random
 import statistics
-from collections.abc import Callable, Sequence
+from array import array
+from bisect import bisect_left
+from collections import Counter
+from collections.abc import Sequence
+from operator import mul
+from typing import Protocol
 
 import msgspec
 
@@ -30,7 +37,7 @@ class Difference(msgspec.Struct, frozen=True):
     before: float
     after: float
     ratio: float
-    """After over before: mean of the seconds."""
+    """After over before."""
     low: float
     high: float
     """95 % interval of the ratio."""
@@ -68,18 +75,23 @@ def compare(before: Result, after: Result, *, seed: int = 0) -> Beside:
                 why="with so few no difference can be told from noise",
                 hint="dtc load run with --duration 30 or more",
             )
-    figures: tuple[tuple[str, bool, Callable[[Instant], float | None]], ...] = (
-        ("answers/s", True, lambda one: float(one.done - one.errors)),
-        ("p50 ms", False, lambda one: one.p50_ms),
-        ("p99 ms", False, lambda one: one.p99_ms),
-        ("failed/s", False, lambda one: float(one.errors)),
-    )
-    made = []
-    for name, more_is_better, value in figures:
-        one, other = _values(first, value), _values(second, value)
-        if one and other:
-            made.append(_difference(name, one, other, chance, more_is_better=more_is_better))
-    return Beside(_notes(before, after), tuple(made))
+    made, notes = [], list(_notes(before, after))
+    rates = [[float(one.done - one.errors) for one in seconds] for seconds in (first, second)]
+    made.append(_difference("answers/s", *map(_Mean, rates), chance, more_is_better=True))
+    ladders = [_Ladder.of(run) for run in (before, after)]
+    for name, run, ladder in zip(("before", "after"), (before, after), ladders, strict=True):
+        if ladder is None and run.outcome.measured:
+            notes.append(
+                f"{name} keeps no latencies of its seconds (an earlier dtc made it): they are not compared"
+            )
+    if (one := ladders[0]) is not None and (other := ladders[1]) is not None:
+        for point in (50, 99):
+            made.append(
+                _difference(f"p{point} ms", one.at(point), other.at(point), chance, more_is_better=False)
+            )
+    failures = [[float(one.errors) for one in seconds] for seconds in (first, second)]
+    made.append(_difference("failed/s", *map(_Mean, failures), chance, more_is_better=False))
+    return Beside(tuple(notes), tuple(made))
 
 
 def _measured(run: Result) -> list[Instant]:
@@ -88,16 +100,87 @@ def _measured(run: Result) -> list[Instant]:
     return [one for one in run.outcome.seconds if run.terms.warmup_s <= one.second < ends]
 
 
-def _values(seconds: Sequence[Instant], value: Callable[[Instant], float | None]) -> list[float]:
-    return [found for one in seconds if (found := value(one)) is not None]
+class _Figure(Protocol):
+    """A figure of a run, and of a resample of its seconds."""
+
+    count: int
+    """Seconds."""
+    whole: float
+
+    def drawn(self, picks: Sequence[int]) -> float:
+        """The figure of these seconds."""
+
+
+class _Mean:
+    """The mean over the seconds."""
+
+    def __init__(self, values: Sequence[float]) -> None:
+        self._values = values
+        self.count = len(values)
+        self.whole = statistics.fmean(values)
+
+    def drawn(self, picks: Sequence[int]) -> float:
+        return sum([self._values[one] for one in picks]) / len(picks)
+
+
+class _Ladder:
+    """The values of all seconds in order, and for each how many answers of each second reach up to it."""
+
+    def __init__(self, seconds: Sequence[dict[int, int]]) -> None:
+        self.values = sorted({value for one in seconds for value in one})
+        self.count = len(seconds)
+        sums = array("L", bytes(array("L").itemsize * self.count))
+        self.rungs: list[array[int]] = []
+        for value in self.values:
+            for number, one in enumerate(seconds):
+                sums[number] += one.get(value, 0)
+            self.rungs.append(sums[:])
+
+    @classmethod
+    def of(cls, run: Result) -> "_Ladder | None":
+        """From what a run keeps of its seconds; None when it keeps nothing."""
+        found = []
+        for one in run.outcome.seconds:
+            if one.latencies is None:
+                return None
+            # A second without an answer belongs to the run, unless it was one of the warm-up.
+            if one.latencies or one.second >= run.terms.warmup_s:
+                found.append(dict(one.latencies))
+        return cls(found) if any(found) else None
+
+    def at(self, point: float) -> "_Point":
+        """A percentile of it."""
+        return _Point(self, point)
+
+
+class _Point:
+    """A percentile of all answers of the seconds together, in milliseconds."""
+
+    def __init__(self, ladder: _Ladder, point: float) -> None:
+        self._ladder, self._share = ladder, point / 100
+        self.count = ladder.count
+        self.whole = self.drawn(range(self.count))
+
+    def drawn(self, picks: Sequence[int]) -> float:
+        ladder, times = self._ladder, Counter(picks)
+        weights = [times[number] for number in range(self.count)]
+
+        def below(rung: "array[int]") -> int:
+            return sum(map(mul, weights, rung))
+
+        # As HdrHistogram does: the value that so many answers, rounded to the nearest, do not exceed.
+        wanted = max(1, int(self._share * below(ladder.rungs[-1]) + 0.5))
+        found = bisect_left(ladder.rungs, wanted, key=below)
+        # Seconds in which nothing was answered at all: as slow as the slowest answer at least.
+        return ladder.values[min(found, len(ladder.values) - 1)] / 1000
 
 
 def _difference(
-    name: str, before: Sequence[float], after: Sequence[float], chance: random.Random, *, more_is_better: bool
+    name: str, before: _Figure, after: _Figure, chance: random.Random, *, more_is_better: bool
 ) -> Difference:
-    one, other = statistics.fmean(before), statistics.fmean(after)
+    one, other = before.whole, after.whole
     ratios = sorted(
-        _ratio(statistics.fmean(_drawn(before, chance)), statistics.fmean(_drawn(after, chance)))
+        _ratio(before.drawn(_drawn(before.count, chance)), after.drawn(_drawn(after.count, chance)))
         for _ in range(RESAMPLES)
     )
     low, high = ratios[int(LOW * RESAMPLES)], ratios[int(HIGH * RESAMPLES)]
@@ -115,13 +198,12 @@ def _ratio(before: float, after: float) -> float:
     return after / before if before else math.inf
 
 
-def _drawn(values: Sequence[float], chance: random.Random) -> list[float]:
-    """As many values again, in blocks of neighbours, going round the end."""
-    count = len(values)
-    drawn: list[float] = []
+def _drawn(count: int, chance: random.Random) -> list[int]:
+    """As many seconds again, in blocks of neighbours, going round the end."""
+    drawn: list[int] = []
     while len(drawn) < count:
         start = chance.randrange(count)
-        drawn += [values[(start + step) % count] for step in range(BLOCK_S)]
+        drawn += [(start + step) % count for step in range(BLOCK_S)]
     return drawn[:count]
 
 

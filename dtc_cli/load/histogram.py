@@ -8,6 +8,8 @@ import msgspec
 from hdrh.histogram import HdrHistogram
 
 LOWEST_US, HIGHEST_US, DIGITS = 1, 3_600_000_000, 3
+BUCKET_BITS = 11
+"""Three significant digits are 2,048 buckets for each power of two."""
 PERCENTILES = (50.0, 90.0, 95.0, 99.0, 99.9, 99.99)
 
 
@@ -25,6 +27,16 @@ class Summary(msgspec.Struct, frozen=True):
     def at(self, percentile: str) -> float | None:
         """A percentile in milliseconds by its name."""
         return self.percentiles_ms.get(percentile)
+
+
+def buckets(values: Iterable[int]) -> tuple[tuple[int, int], ...]:
+    """Microseconds at the upper end of the bucket of the histogram, and how often each comes."""
+    found: Counter[int] = Counter()
+    for value, times in Counter(values).items():
+        inside = min(max(value, LOWEST_US), HIGHEST_US)
+        shift = max(0, inside.bit_length() - BUCKET_BITS)
+        found[(((inside >> shift) + 1) << shift) - 1] += times
+    return tuple(sorted(found.items()))
 
 
 class Histogram:

@@ -1,12 +1,13 @@
 """What a fleet of workers measured, second by second and as a whole."""
 
 import math
+from array import array
 from collections import Counter
 
 import msgspec
 
 from dtc_cli.load import health
-from dtc_cli.load.histogram import Histogram, Summary
+from dtc_cli.load.histogram import Histogram, Summary, buckets
 from dtc_cli.load.lanes import Sample
 from dtc_cli.load.schedule import Schedule
 from dtc_cli.load.traffic import Traffic
@@ -33,6 +34,9 @@ class Instant(msgspec.Struct, frozen=True):
     p99_ms: float | None
     cpu_share: float
     """Of the busiest worker."""
+    latencies: tuple[tuple[int, int], ...] | None = None
+    """Of the measured requests that ended in this second: microseconds as the run's histogram tells them, and
+    how often each came. All seconds together give the histogram of the run; None in earlier records."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -189,9 +193,12 @@ class Book:
 
     def _instant(self, number: int, parts: list[Second]) -> Instant:
         latencies = Histogram()
+        measured = array("I")
         for part in parts:
-            for words in (*part.latencies, part.warm):
-                latencies.record_words(words)
+            for words in part.latencies:
+                measured.frombytes(words)
+            latencies.record_words(part.warm)
+        latencies.record(measured)
         return Instant(
             number,
             self._schedule.offered(number),
@@ -202,4 +209,5 @@ class Book:
             latencies.percentile_ms(50),
             latencies.percentile_ms(99),
             max(part.cpu_s / part.wall_s if part.wall_s > 0 else 0.0 for part in parts),
+            buckets(measured),
         )

@@ -2,10 +2,13 @@
 
 import msgspec
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dtc_cli.errors import DtcError
 from dtc_cli.load import difference, live
 from dtc_cli.load.health import Host
+from dtc_cli.load.histogram import Histogram, buckets
 from dtc_cli.load.outcome import Instant
 from dtc_cli.load.result import Result, Terms
 from dtc_cli.load.truth import Findings
@@ -13,14 +16,21 @@ from tests.unit.test_load_verdicts import outcome
 
 
 def load(
-    p99: float, *, seconds: int = 30, wobble: float = 2.0, done: int = 100, rate: float = 100.0
-) -> Result:
-    """A load whose seconds go up and down around a p99."""
-    made = tuple(
-        Instant(second, rate, done, done, 0, 0, p99 / 2, p99 + wobble * (second % 3 - 1), 0.2)
-        for second in range(seconds)
-    )
-    measured = msgspec.structs.replace(outcome(rate=rate), seconds=made)
+    p99: float, *, seconds: int = 30, wobble: float = 2.0, done: int = 100, rate: float = 100.0,
+    frozen: int = 0,
+) -> Result:  # fmt: skip
+    """A load whose seconds go up and down around a p99; in the last of the frozen ones all answers come."""
+    made, total = [], Histogram()
+    for second in range(seconds):
+        tail = p99 + wobble * (second % 3 - 1)
+        values: list[int] = []
+        if second >= frozen:
+            values = [int(p99 * 500)] * (done - 3) + [int(tail * 1000)] * 3
+        elif second == frozen - 1:
+            values = [1000 * 1000 * age // done for age in range(1, done * frozen + 1)]
+        total.record(values)
+        made.append(Instant(second, rate, done, done, 0, 0, p99 / 2, tail, 0.2, buckets(values)))
+    measured = msgspec.structs.replace(outcome(rate=rate), seconds=tuple(made), total=total.summary())
     schedule = msgspec.structs.replace(
         measured.schedule, steps=(msgspec.structs.replace(measured.schedule.steps[0], duration_s=seconds),)
     )
@@ -47,6 +57,29 @@ def test_more_than_noise() -> None:
     assert difference.compare(load(40), load(80)).worse
 
 
+def test_a_freeze_is_not_hidden() -> None:
+    """What is compared are the percentiles of all answers, the run's own; not the means of the seconds'."""
+    before, after = load(10, wobble=0), load(10, wobble=0, frozen=5)
+    found = {one.name: one for one in difference.compare(before, after).differences}
+    for point in ("p50", "p99"):
+        one = found[f"{point} ms"]
+        for shown, run in ((one.before, before), (one.after, after)):
+            own = run.outcome.total.at(point)
+            assert own is not None
+            assert abs(shown - own) < 0.001
+    assert found["p99 ms"].after > 4000
+    assert (found["p50 ms"].after, found["p50 ms"].words) == (found["p50 ms"].before, "no more than noise")
+
+
+def test_a_run_of_an_earlier_version_has_no_latencies_to_compare() -> None:
+    old = load(40)
+    seconds = tuple(msgspec.structs.replace(one, latencies=None) for one in old.outcome.seconds)
+    old = msgspec.structs.replace(old, outcome=msgspec.structs.replace(old.outcome, seconds=seconds))
+    beside = difference.compare(old, load(40))
+    assert {one.name for one in beside.differences} == {"answers/s", "failed/s"}
+    assert "before keeps no latencies" in beside.notes[0]
+
+
 def test_noise() -> None:
     assert set(said(load(40, wobble=15), load(41, wobble=15)).values()) == {"no more than noise"}
     # Half a millisecond is less than the method can tell, however steady the runs are.
@@ -70,3 +103,12 @@ def test_the_picture_is_drawn_over_itself() -> None:
     assert second.startswith("\x1b[3F")
     assert second.count("\n") == 3
     assert "100 at most" in second
+
+
+@given(st.lists(st.integers(1, 4_000_000_000), min_size=1, max_size=20))
+@settings(max_examples=10)
+def test_buckets_are_those_of_the_histogram(values: list[int]) -> None:
+    histogram = Histogram()
+    histogram.record(values)
+    assert histogram.percentile_ms(100) == buckets(values)[-1][0] / 1000
+    assert sum(times for _, times in buckets(values)) == len(values)
