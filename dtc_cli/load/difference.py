@@ -76,8 +76,8 @@ def compare(before: Result, after: Result, *, seed: int = 0) -> Beside:
                 hint="dtc load run with --duration 30 or more",
             )
     made, notes = [], list(_notes(before, after))
-    rates = [[float(one.done - one.errors) for one in seconds] for seconds in (first, second)]
-    made.append(_difference("answers/s", *map(_Mean, rates), chance, more_is_better=True))
+    rates = [_Mean([float(one.done - one.errors) for one in seconds]) for seconds in (first, second)]
+    made.append(_difference("answers/s", rates[0], rates[1], chance, more_is_better=True))
     ladders = [_Ladder.of(run) for run in (before, after)]
     for name, run, ladder in zip(("before", "after"), (before, after), ladders, strict=True):
         if ladder is None and run.outcome.measured:
@@ -89,8 +89,8 @@ def compare(before: Result, after: Result, *, seed: int = 0) -> Beside:
             made.append(
                 _difference(f"p{point} ms", one.at(point), other.at(point), chance, more_is_better=False)
             )
-    failures = [[float(one.errors) for one in seconds] for seconds in (first, second)]
-    made.append(_difference("failed/s", *map(_Mean, failures), chance, more_is_better=False))
+    failures = [_Mean([float(one.errors) for one in seconds]) for seconds in (first, second)]
+    made.append(_difference("failed/s", failures[0], failures[1], chance, more_is_better=False))
     return Beside(tuple(notes), tuple(made))
 
 
