@@ -13,24 +13,34 @@ if TYPE_CHECKING:
 
 
 def facts(journal: "Journal") -> dict[str, Any]:
-    """What did not end, when all was taken back, and the command that goes on: for `--json`."""
+    """Who is at work, what did not end, when all was taken back, what goes on: for `--json`."""
     import msgspec
 
-    from dtc_cli.migrate import unfinished
+    from dtc_cli.migrate import lock, unfinished
 
+    worker = lock.holder(journal.folder)
     found = unfinished.standing(journal)
+    if found is not None and found.why == unfinished.SILENT:
+        found.why = "killed" if worker is None else "still at work"
     return {
+        "atWork": None if worker is None else {**msgspec.to_builtins(worker), "words": str(worker)},
         "unfinished": None if found is None else msgspec.to_builtins(found),
         "takenBack": journal.fact("takenBack"),
-        "next": None if found is None else unfinished.going_on(journal, found),
+        "next": None if found is None or worker is not None else unfinished.going_on(journal, found),
     }
 
 
 def heading(told: dict[str, Any], summary: "Summary", objects: int) -> str | None:
     """The first line of a status where the last step did not end or all was taken back; else None."""
     ended = told["unfinished"]
+    if told["atWork"]:
+        return f"at work: {told['atWork']['words']}; {summary.read:,} records are in the journal"
     if ended is None:
-        return "taken back: nothing of it stands in the target" if told["takenBack"] else None
+        if not told["takenBack"]:
+            return None
+        return (
+            f"taken back at {told['takenBack']}: nothing of it stands in the target; before that it was so:"
+        )
     why = "; ".join(part for part in (ended["why"], ended["detail"]) if part)
     if ended["what"] == "rollback":
         return f"rollback not ended ({why}); {objects:,} objects still stand in the target"

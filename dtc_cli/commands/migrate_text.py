@@ -51,8 +51,9 @@ Examples:
 \b
 Exit codes: 0 all is accounted for and the gates hold, 1 a gate stops or asks for a rollback, or records are
 unaccounted for, 2 plan or source cannot be used, or the target file does not allow the hazard write, 6 a gate
-asks for review, 7 the target cannot take it, 130 interrupted. A gate's rollback is made when you agree to it,
-or with --yes; without a terminal and --yes nothing is deleted.
+asks for review, 7 the target cannot take it or is lost, or another dtc is at work with this migration, 130
+interrupted. A gate's rollback is made when you agree to it, or with --yes; without a terminal and --yes
+nothing is deleted.
 """
 RESUME = """Go on with a migration that was stopped, killed, or lost its target.
 
@@ -120,7 +121,8 @@ Examples:
 
 \b
 Exit codes: 0 nothing of the migration is left, 2 there is no such migration, or the target file does not
-allow the hazard write, 6 something is left, 7 the target cannot be reached, 130 interrupted: repeat it.
+allow the hazard write, 6 something is left, 7 the target cannot be reached, or another dtc is at work with
+this migration, 130 interrupted: repeat it.
 """
 QUARANTINE_LIST = """List what was not loaded, why, and what helps.
 

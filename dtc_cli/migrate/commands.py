@@ -4,7 +4,7 @@ import shlex
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,13 @@ from typing import Any
 import msgspec
 
 from dtc_cli.exit_codes import ExitCode
-from dtc_cli.migrate import gates
+from dtc_cli.migrate import gates, lock
 from dtc_cli.migrate import rollback as rollbacks
 from dtc_cli.migrate import run as runs
 from dtc_cli.migrate import session as sessions
 from dtc_cli.migrate.journal import Journal, Written
 from dtc_cli.migrate.plan import Plan, load
-from dtc_cli.migrate.trouble import plan_error
+from dtc_cli.migrate.trouble import plan_error, target_error
 from dtc_cli.migrate.twin import Twin
 from dtc_cli.migrate.unfinished import ROLLBACK, leave_some, noted
 from dtc_cli.migrate.wire import TargetDown
@@ -73,7 +73,7 @@ def run(
     """Begin a migration, or go on with it.
 
     Raises:
-        DtcError: for a plan, a source or a target that cannot be used.
+        DtcError: for a plan, a source or a target that cannot be used; `migration-in-use` as `lock.held`.
     """
     plan = load(plan_file)
     _check_phase(phase)
@@ -95,19 +95,17 @@ def run(
     if target is not None:
         sessions.writable(target)
     book = Journal(journal or sessions.journal_of(plan_file), create=True)
-    try:
+    with closing(book), lock.held(book.folder, f"run {phase}"):
         open_ = sessions.Session(book, plan, place, patience_s)
         runs.begin(book, plan, place)
         return Done(_carried(open_, phase, progress), open_)
-    finally:
-        book.close()
 
 
 def resume(
     place: Path, *, phase: str | None = None, patience_s: float = 60.0, progress: runs.Progress | None = None
 ) -> Done:
     """Go on with a migration that was stopped, killed, or lost its target."""
-    with sessions.opened(place, patience_s=patience_s, writing=True) as open_:
+    with sessions.opened(place, patience_s=patience_s, writing="resume") as open_:
         wanted = phase or str(open_.journal.fact("phase") or "full")
         runs.begin(open_.journal, open_.plan, open_.target)
         _check_phase(wanted)
@@ -121,7 +119,7 @@ def sync(
 
     `trusting` deletes also where the source does not say how many records it has.
     """
-    with sessions.opened(place, patience_s=patience_s, writing=True) as open_:
+    with sessions.opened(place, patience_s=patience_s, writing="sync") as open_:
         runs.begin(open_.journal, open_.plan, open_.target, changed_plan=True)
         if open_.to_file is not None:
             raise plan_error(
@@ -143,7 +141,7 @@ def sync(
 
 def retry(place: Path, *, code: str | None = None, patience_s: float = 60.0) -> Done:
     """Take quarantined records again, after source or plan were corrected."""
-    with sessions.opened(place, patience_s=patience_s, writing=True) as open_:
+    with sessions.opened(place, patience_s=patience_s, writing="retry") as open_:
         runs.begin(open_.journal, open_.plan, open_.target, changed_plan=True)
         with noted(open_.journal, "retry"), _sink(open_) as sink:
             return Done(runs.retry(open_.plan, open_.journal, sink, code=code), open_)
@@ -153,7 +151,7 @@ def rollback(
     place: Path, *, force: bool = False, patience_s: float = 60.0, progress: rollbacks.Progress | None = None
 ) -> rollbacks.Rollback:
     """Take a migration back."""
-    with sessions.opened(place, patience_s=patience_s, writing=True) as open_:
+    with sessions.opened(place, patience_s=patience_s, writing="rollback") as open_:
         twin = open_.twin()
         try:
             with noted(open_.journal, ROLLBACK):
@@ -221,6 +219,8 @@ def _carried(
     journal.set_fact("phase", phase)
     what = "sync" if sync or finish_sync else f"run {phase}"
     with noted(journal, what), _sink(open_) as sink:
+        if isinstance(sink, Twin):
+            _see_city(open_, sink)
         if isinstance(sink, Twin) and not finish_sync:
             made = sink.prepare(create=plan.create_city, bounds=_bounds(open_), name=plan.name)
             if made:
@@ -294,6 +294,19 @@ def _bounds(open_: sessions.Session) -> list[float] | None:
             if reader.facts.bounds:
                 found.append(reader.facts.bounds)
     return joined_bounds(found)
+
+
+def _see_city(open_: sessions.Session, twin: Twin) -> None:
+    """See that the city of what was loaded is there: a new one would lack what the journal counts."""
+    standing = open_.journal.object_count()
+    if standing and not twin.exists():
+        back = f"dtc migrate rollback {shlex.quote(str(open_.journal.folder))}"
+        raise target_error(
+            f"the city {open_.plan.city} is gone from the target",
+            where=open_.plan.city,
+            why=f"{standing:,} objects of this migration stood in it",
+            hint=f"repeat this when the city is there again with them; else {back}, then run begins anew",
+        )
 
 
 def _check_phase(phase: str) -> None:

@@ -63,7 +63,14 @@ class ImportJobs:
             self._wire.pause(pause)
             waited += pause
             pause = min(pause * 1.3, POLL_MOST_S if waited < QUICK_S else 0.5)
-            job = self._wire.request("GET", place).json()
+            answer = self._wire.request("GET", place)
+            if answer.status_code != 200:
+                raise target_error(
+                    "an import job of the target cannot be asked for any more", where=place,
+                    why=" ".join(said(answer)),
+                    hint="what it did not acknowledge is sent again by dtc migrate resume",
+                )  # fmt: skip
+            job = answer.json()
         if job["status"] != "completed" and not job.get("errors"):
             raise target_error(
                 "an import job of the target failed", where=place, why=str(job.get("message", job["status"]))

@@ -127,7 +127,7 @@ class Journal:
                     "the journal cannot be written",
                     where=str(self.folder),
                     why=str(problem),
-                    hint="is the disk full, or another dtc at work with it? then dtc migrate resume",
+                    hint="is the disk full? make room; dtc migrate status names the command that goes on",
                 ) from problem
 
     # facts of the migration

@@ -1,7 +1,7 @@
 """What the commands of `dtc migrate` share: finding the journal, its plan and its target again."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from datetime import datetime
 from pathlib import Path
 
@@ -10,6 +10,7 @@ import msgspec
 from dtc_cli.core.target import Target
 from dtc_cli.core.target import load as load_target
 from dtc_cli.errors import DtcError
+from dtc_cli.migrate import lock
 from dtc_cli.migrate.journal import Journal
 from dtc_cli.migrate.plan import Plan
 from dtc_cli.migrate.plan import load as load_plan
@@ -108,20 +109,23 @@ def journal_of(place: Path) -> Path:
 
 
 @contextmanager
-def opened(place: Path, *, patience_s: float = 60.0, writing: bool = False) -> Iterator[Session]:
+def opened(place: Path, *, patience_s: float = 60.0, writing: str = "") -> Iterator[Session]:
     """A migration that was begun, by its journal folder or its plan.
 
     Args:
         place: the folder of the journal, or the plan beside which it lies.
         patience_s: seconds to wait for a target that does not answer.
-        writing: whether the target is about to be changed.
+        writing: what is about to change the target: it becomes the only one that does.
 
     Raises:
         DtcError: `migration-plan` when there is none, or its plan is gone; `hazard` when its target may not
-            be written to.
+            be written to; `migration-in-use` when somebody else is changing it.
     """
     journal = Journal(journal_of(place))
-    try:
+    with ExitStack() as stack:
+        stack.callback(journal.close)
+        if writing:
+            stack.enter_context(lock.held(journal.folder, writing))
         stated = journal.fact("plan")
         if stated is None:
             raise plan_error("the migration was never begun", where=str(place), hint="dtc migrate run PLAN")
@@ -129,5 +133,3 @@ def opened(place: Path, *, patience_s: float = 60.0, writing: bool = False) -> I
         if writing and not target.startswith(FILE):
             writable(Path(target))
         yield Session(journal, load_plan(Path(stated)), target, patience_s)
-    finally:
-        journal.close()

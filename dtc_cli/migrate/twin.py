@@ -9,6 +9,7 @@ from urllib.parse import quote
 import httpx
 import orjson
 
+from dtc_cli.errors import DtcError
 from dtc_cli.migrate import content, sensing, sensor_door
 from dtc_cli.migrate.flight import ahead
 from dtc_cli.migrate.import_jobs import PAGE, ImportJobs, rows_of
@@ -17,7 +18,7 @@ from dtc_cli.migrate.merge_patch import merge_patch
 from dtc_cli.migrate.plan import ON_EXISTING
 from dtc_cli.migrate.sinks import Item, bounds_polygon
 from dtc_cli.migrate.trouble import target_error
-from dtc_cli.migrate.wire import Wire, said
+from dtc_cli.migrate.wire import CityLost, TargetDown, Wire, said
 
 MERGE = {"Content-Type": "application/merge-patch+json"}
 SETTLE_S = 300.0
@@ -117,7 +118,27 @@ class Twin:
         return True
 
     def put(self, items: Sequence[Item]) -> list[Written]:
-        """See `Sink`. The items of a call are of one family."""
+        """See `Sink`. The items of a call are of one family.
+
+        Raises:
+            CityLost: where they were refused because the city is gone: that is no fault of theirs.
+        """
+        try:
+            written = self._put(items)
+        except TargetDown:
+            raise
+        except DtcError:
+            self._still_there()
+            raise
+        if any(one.outcome == "refused" and _absent(one.code) for one in written):
+            self._still_there()
+        return written
+
+    def _still_there(self) -> None:
+        if self._wire.request("GET", self._at).status_code in (404, 410):
+            raise CityLost(self._city)
+
+    def _put(self, items: Sequence[Item]) -> list[Written]:
         kind = sensing.family(items[0].id) if items else "objects"
         if kind == "readings":
             return sensor_door.submit(self._wire, self._at, items)
@@ -125,6 +146,7 @@ class Twin:
             imported = self._import(items)
             if imported is not None:
                 return imported
+            self._still_there()
         written: list[Written | None] = self._wire.many([partial(self._store, item) for item in items])
         return self._with_replaced(items, written)
 
@@ -393,6 +415,11 @@ def _whose(metadata: dict[str, Any], *, same: bool) -> str:
     if not same:
         return f"an object of this id stands in the target, {by}, and it is not of this legacy record"
     return f"another object of this id stands in the target, {by}, of the same legacy id and other content"
+
+
+def _absent(code: str) -> bool:
+    """Whether a refusal says that something is not there."""
+    return "NOT_FOUND" in code or code in ("404", "410")
 
 
 def _taken(written: Written) -> bool:

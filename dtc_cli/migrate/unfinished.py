@@ -16,6 +16,8 @@ from dtc_cli.migrate.wire import TargetDown
 
 FACT = "unfinished"
 ROLLBACK = "rollback"
+SILENT = "killed, or still at work"
+"""What is kept while something is under way: it stays where a process is killed."""
 
 
 class Unfinished(msgspec.Struct, kw_only=True):
@@ -24,7 +26,7 @@ class Unfinished(msgspec.Struct, kw_only=True):
     what: str
     """`run full`, `sync`, `retry`, `rollback`."""
     since: str
-    why: str = "killed, or still at work"
+    why: str = SILENT
     detail: str = ""
 
     @property
@@ -54,8 +56,12 @@ def noted(journal: Journal, what: str) -> Iterator[None]:
         _keep(journal, begun, "interrupted by Ctrl-C or SIGTERM", "")
         raise _interrupted(journal, begun) from stop
     except DtcError as problem:
-        why = "the target did not answer any more" if isinstance(problem, TargetDown) else "it failed"
+        why = problem.short if isinstance(problem, TargetDown) else "it failed"
         _keep(journal, begun, why, problem.what)
+        if isinstance(problem, TargetDown):
+            problem.hint = (
+                f"what was acknowledged is in the journal; {going_on(journal, begun)}   goes on from there"
+            )
         raise
     # A retry ends nothing but itself: the run that was stopped before it still waits.
     waits = what == "retry" and before is not None and before.what != what

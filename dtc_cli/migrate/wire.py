@@ -18,6 +18,7 @@ from dtc_cli.clients.credentials import Credentials
 from dtc_cli.clients.redaction import Redactor
 from dtc_cli.core.target import Target
 from dtc_cli.errors import DtcError
+from dtc_cli.exit_codes import ExitCode
 from dtc_cli.migrate.trouble import target_error
 
 WORKERS = 12
@@ -28,6 +29,25 @@ TRY_AGAIN = frozenset({408, 429, 500, 502, 503, 504})
 
 class TargetDown(DtcError):  # noqa: N818 - the state of the target, not a mistake of ours
     """The target did not answer for longer than the patience of the run."""
+
+    short = "the target did not answer any more"
+    """How a status tells it."""
+
+
+class CityLost(TargetDown):
+    """The city that objects go to is gone: what it answers says nothing about the records."""
+
+    short = "the city is gone from the target"
+
+    def __init__(self, city: str) -> None:
+        super().__init__(
+            "migration-target",
+            f"the city {city} is gone from the target",
+            where=city,
+            why="GET of the city answers 404: somebody removed it while it was written to",
+            hint="repeat this when the city is there again",
+            exit_code=ExitCode.CANNOT_DECIDE,
+        )
 
 
 class Wire:
@@ -143,7 +163,7 @@ class Wire:
     def _down(self, why: str) -> TargetDown:
         error = target_error(
             "the target does not take requests", where=self._where, why=why,
-            hint="what was acknowledged is in the journal; dtc migrate resume JOURNAL goes on from there",
+            hint="repeat this when it answers again",
         )  # fmt: skip
         return TargetDown(
             error.code,
