@@ -182,7 +182,7 @@ def status_(migration: Migration, json: Json = False) -> None:
     else:
         text.show_summary(summary, instead=standing.heading(told, summary, objects))
         for event in history:
-            console.out(f"  {event['at']}  {event['what']}")
+            console.out(f"  {event['at']}  {standing.of_history(event)}")
         standing.show_next(told)
     if told["unfinished"] is not None:
         raise typer.Exit(int(ExitCode.INCOMPLETE))
@@ -200,16 +200,17 @@ def verify_(
     """See the help text above."""
     import msgspec
 
-    from dtc_cli.migrate import session, verify
+    from dtc_cli.migrate import session, unfinished, verify
 
     with session.opened(migration) as open_, open_.view() as view:
+        unfinished.refuse_taken_back(open_.journal, "verify")
         found = verify.verify(open_.plan, open_.journal, view, seed=seed, geometry=geometry)
     if json:
         console.emit_json(msgspec.to_builtins(found))
     else:
         text.show_verification(found)
-    if not found.whole:
-        raise typer.Exit(int(ExitCode.NOT_CONFORMANT))
+    if not found.whole or not found.expected:
+        raise typer.Exit(int(ExitCode.INCOMPLETE if found.whole else ExitCode.NOT_CONFORMANT))
 
 
 @app.command("diff", help=text.DIFF)
@@ -221,9 +222,10 @@ def diff_(
     """See the help text above."""
     import msgspec
 
-    from dtc_cli.migrate import diff, session
+    from dtc_cli.migrate import diff, session, unfinished
 
     with session.opened(migration) as open_, open_.view() as view:
+        unfinished.refuse_taken_back(open_.journal, "compare")
         found = diff.diff(open_.plan, open_.journal, view, tolerance_m=tolerance)
     if json:
         console.emit_json(msgspec.to_builtins(found))

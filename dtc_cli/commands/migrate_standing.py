@@ -39,13 +39,27 @@ def heading(told: dict[str, Any], summary: "Summary", objects: int) -> str | Non
         if not told["takenBack"]:
             return None
         return (
-            f"taken back at {told['takenBack']}: nothing of it stands in the target; before that it was so:"
+            f"taken back at {told['takenBack']}: nothing of it stands in the target; what it was before that:"
         )
     why = "; ".join(part for part in (ended["why"], ended["detail"]) if part)
     if ended["what"] == "rollback":
         return f"rollback not ended ({why}); {objects:,} objects still stand in the target"
     total = "" if summary.source_count is None else f" of {summary.source_count:,}"
     return f"{ended['what']} not ended ({why}); {summary.read:,}{total} records are in the journal"
+
+
+def of_history(event: dict[str, Any]) -> str:
+    """A line of the history of a migration; a rollback with what it took back."""
+    counts = [
+        f"{event[name]:,} {word}"
+        for name, word in (
+            ("deleted", "deleted"),
+            ("restored", "restored"),
+            ("edited", "edited since and left"),
+        )
+        if event["what"] == "rollback" and event.get(name)
+    ]
+    return ": ".join([event["what"], *([", ".join(counts)] if counts else [])])
 
 
 def show_next(told: dict[str, Any]) -> None:

@@ -85,7 +85,8 @@ Examples:
 
 \b
 Exit codes: 0 all agrees, 1 something is missing or differs, or an older version stays of what the source
-gives otherwise or no longer, 2 there is no such migration, 7 the target cannot be read.
+gives otherwise or no longer, 2 there is no such migration, 6 it was taken back, or nothing of it was loaded:
+there is nothing to verify, 7 the target cannot be read.
 """
 DIFF = """Compare what the source gives now with the twin, by legacy id: missing, extra, differs.
 
@@ -95,7 +96,8 @@ Examples:
   dtc migrate diff plan.yaml --tolerance 0.5 --json
 
 \b
-Exit codes: 0 both hold the same, 1 they differ, 2 there is no such migration, 7 the target cannot be read.
+Exit codes: 0 both hold the same, 1 they differ, 2 there is no such migration, 6 it was taken back: there is
+nothing to compare, 7 the target cannot be read.
 """
 SYNC = """Bring the twin in step with the source: only what was added, changed or removed is written.
 
@@ -157,9 +159,10 @@ Exit codes: as dtc migrate run.
 
 
 class Progress:
-    """A line on stderr with counts, rate and time left; on a terminal it is drawn over, else every 10 s."""
+    """A line on stderr with counts, rate and time left; on a terminal it is drawn over, else seldom."""
 
-    def __init__(self) -> None:
+    def __init__(self, every_s: float = 10.0) -> None:
+        self._every_s = every_s
         self._terminal = sys.stderr.isatty()
         self._last = 0.0
         self._first: tuple[float, int] | None = None
@@ -169,7 +172,7 @@ class Progress:
         now = time.monotonic()
         done = sum(counts.values())
         self._first = self._first or (seconds, done)
-        if now - self._last < (0.2 if self._terminal else 10.0):
+        if now - self._last < (0.2 if self._terminal else self._every_s):
             return
         self._last = now
         span, more = seconds - self._first[0], done - self._first[1]
@@ -179,8 +182,9 @@ class Progress:
             if expected and rate and expected > done
             else ""
         )
+        pace = f", {_pace(rate)}" if rate else ""
         states = " ".join(f"{state} {count}" for state, count in sorted(counts.items()) if count)
-        line = f"{done:,} records, {rate:,.0f}/s{left}: {states}"
+        line = f"{done:,} records{pace}{left}: {states}"
         if self._terminal:
             sys.stderr.write("\r\x1b[K" + line[:150])
             sys.stderr.flush()
@@ -233,7 +237,8 @@ def show_summary(found: "Summary", *, dry_run: bool = False, instead: str | None
     head = "dry run" if dry_run else f"migration {found.migration}"
     part = "not complete" if found.phase == "full" else f"phase {found.phase} done, more is to come"
     whole = "complete" if found.complete else part
-    pace = f" in {found.seconds:.1f} s ({found.per_second:,.0f}/s)" if found.seconds else ""
+    pace = f" in {found.seconds:.1f} s" if found.seconds else ""
+    pace += f" ({_pace(found.per_second)})" if found.per_second else ""
     console.out(f"{head}: {instead or f'{whole}; {found.read:,} records read{pace}'}")
     states = ("loaded", "repaired", "unchanged", "quarantined", "deleted")
     narrow.table(
@@ -261,6 +266,11 @@ def show_summary(found: "Summary", *, dry_run: bool = False, instead: str | None
         console.out("NOT ALL RECORDS ARE ACCOUNTED FOR")
 
 
+def _pace(rate: float) -> str:
+    """Records a second; a rate below ten keeps a decimal, so that nothing moves at 0/s."""
+    return f"{rate:,.0f}/s" if rate >= 9.95 else f"{max(rate, 0.1):.1f}/s"
+
+
 def _accounts(one: dict[str, Any], states: Sequence[str]) -> tuple[str, ...]:
     """A line of the table of layers."""
     total = sum(count for state, count in one["states"].items() if state != "deleted")
@@ -279,7 +289,7 @@ def _share(gate: Any) -> str:
 def show_verification(found: "Verification") -> None:
     """Counts, contents, metres."""
     console.out(
-        ("all agrees" if found.whole else "NOT ALL AGREES")
+        ("NOTHING TO VERIFY" if not found.expected else "all agrees" if found.whole else "NOT ALL AGREES")
         + f": {found.found:,} of {found.expected:,} objects found"
     )
     for kind, counts in found.by_type.items():

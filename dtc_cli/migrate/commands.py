@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from dtc_cli.exit_codes import ExitCode
-from dtc_cli.migrate import gates, lock
+from dtc_cli.migrate import extent, gates, lock
 from dtc_cli.migrate import rollback as rollbacks
 from dtc_cli.migrate import run as runs
 from dtc_cli.migrate import session as sessions
@@ -262,7 +262,7 @@ def _sink(open_: sessions.Session) -> Iterator[Any]:
 
 def _bounds(open_: sessions.Session) -> list[float] | None:
     """Bounds for a city that has to be made: of the plan, else found by placing all geometry once (D-41)."""
-    from dtc_cli.migrate.reader import LayerReader, joined_bounds
+    from dtc_cli.migrate.reader import joined_bounds
 
     plan = open_.plan
     if plan.bounds is not None:
@@ -273,27 +273,7 @@ def _bounds(open_: sessions.Session) -> list[float] | None:
             return None
     finally:
         twin.close()
-    found: list[list[float]] = []
-    for source in plan.sources:
-        for layer in source.layers:
-            if layer.skip:
-                continue
-            if layer.point is not None:
-                found.append([*layer.point[:2], *layer.point[:2]])
-            reader = LayerReader(
-                Path(plan.file),
-                source.name,
-                layer.name,
-                migration="none",
-                started=datetime.now(UTC),
-                frame=8192,
-                placed_only=True,
-            )
-            for _ in reader.frames():
-                pass
-            if reader.facts.bounds:
-                found.append(reader.facts.bounds)
-    return joined_bounds(found)
+    return joined_bounds(extent.of_layers(plan))
 
 
 def _see_city(open_: sessions.Session, twin: Twin) -> None:

@@ -28,6 +28,7 @@ REMEDIES = {
     "--journal; the same source: on_existing: update, and dtc migrate quarantine retry takes the object over",
     "other-geometry-type": "give such records a layer of their own, or mixed: keep",
     "target: OUT_OF_BOUNDS": "check source_crs and axis_order, or the bounds of the city",
+    "target: ERR_OUT_OF_BOUNDS": "check source_crs and axis_order, or the bounds of the city",
     "too-large": "split or simplify the geometry",
     "not-a-point": "give the sensor one place: its location is a point",
     "no-value": "nothing: the source says that there was no measurement",

@@ -13,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from dtc_cli.migrate import gates, sensing
+from dtc_cli.migrate import extent, gates, sensing
 from dtc_cli.migrate.flight import Flight, ahead
 from dtc_cli.migrate.frames import Frame
 from dtc_cli.migrate.journal import SENT, Journal, Written
@@ -153,6 +153,7 @@ def carry_out(
     worker = _Run(plan, journal, sink, phase, progress, started, trusting=trusting)
     if sync:
         worker.epoch += 1
+        worker.before = 0  # a sync reads all of the source anew
         journal.set_fact("epoch", worker.epoch)
     limit = plan.phases[phase].limit
     for source in plan.sources:
@@ -218,6 +219,7 @@ class _Run:
         self.before = sum(self._counts.values()) - self._counts.get(SENT, 0)
         self._expected: int | None = None
         self._flight = Flight(sink)
+        self._seen_place = False
 
     def bounds(self) -> list[float] | None:
         """West, south, east, north of all that was read."""
@@ -247,6 +249,7 @@ class _Run:
                 if self._expected is not None and counted is None:
                     counted = self._expected
                     journal.note_count(self.epoch, source, layer, counted)
+                self._see_place(frame)
                 items, page = list(frame.items()), self._sink.page
                 for first in range(0, len(items), page):
                     self._page(name, items[first : first + page])
@@ -258,6 +261,12 @@ class _Run:
         told = msgspec.to_builtins(facts)
         told["bounds"] = joined_bounds([standing["facts"].get("bounds"), told["bounds"]])
         journal.end_layer(self.epoch, source, layer, count=facts.count, read=read, done=whole, facts=told)
+
+    def _see_place(self, frame: Frame) -> None:
+        """See that the data lies in the city, before the first record goes out."""
+        city = getattr(self._sink, "bounds", None)
+        if city is not None and not self._seen_place and not self._journal.object_count():
+            self._seen_place = extent.refuse_elsewhere(self._plan, city, frame)
 
     def again(self, name: str, numbers: set[int]) -> None:
         """Take some records of a layer once more."""

@@ -11,6 +11,7 @@ import orjson
 
 from dtc_cli.errors import DtcError
 from dtc_cli.migrate import content, sensing, sensor_door
+from dtc_cli.migrate.extent import box_of
 from dtc_cli.migrate.flight import ahead
 from dtc_cli.migrate.import_jobs import PAGE, ImportJobs, rows_of
 from dtc_cli.migrate.journal import Written
@@ -39,6 +40,9 @@ class Twin:
         keep: is given objects of others, as (id, object), before they are changed.
         families: what the migration moves: objects of the city, sensors, readings.
         spans: sensors whose readings it wrote, with first and last instant, for reading them back.
+
+    Attributes:
+        bounds: the box of the city, once it was prepared and where it says so.
     """
 
     forgets = False
@@ -59,6 +63,7 @@ class Twin:
         self._keep, self._families, self._spans = keep, families, spans
         self._at = f"/cities/{quote(city, safe='')}"
         self._jobs = ImportJobs(wire, self._at)
+        self.bounds: list[float] | None = None
 
     @property
     def page(self) -> int:
@@ -93,6 +98,7 @@ class Twin:
         """
         answer = self._wire.request("GET", self._at)
         if answer.status_code == 200:
+            self.bounds = _bounds_of(answer)
             return False
         self._readable(answer)
         if not create:
@@ -115,6 +121,7 @@ class Twin:
                 why="POST /cities: " + " ".join(said(made)),
                 hint="create the city by other means, then run this again; nothing was written",
             )
+        self.bounds = box_of(body["bounds"])
         return True
 
     def put(self, items: Sequence[Item]) -> list[Written]:
@@ -406,6 +413,15 @@ class Twin:
         return self._with_replaced(
             items, [None if one is not None and _taken(one) else one for one in results]
         )
+
+
+def _bounds_of(answer: httpx.Response) -> list[float] | None:
+    """The box of a city as its answer tells it."""
+    try:
+        body = answer.json()
+    except ValueError:
+        return None
+    return box_of(body.get("bounds")) if isinstance(body, dict) else None
 
 
 def _whose(metadata: dict[str, Any], *, same: bool) -> str:

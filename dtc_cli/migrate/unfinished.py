@@ -92,6 +92,28 @@ def refuse_within_rollback(journal: Journal) -> None:
         )
 
 
+def refuse_taken_back(journal: Journal, what: str) -> None:
+    """Where nothing of a migration stands there is nothing that could agree or differ.
+
+    Args:
+        journal: its journal.
+        what: `verify` or `compare`.
+
+    Raises:
+        DtcError: `taken-back` after a rollback that took all back.
+    """
+    at = journal.fact("takenBack")
+    if at is not None:
+        raise DtcError(
+            "taken-back",
+            f"this migration was taken back: there is nothing to {what}",
+            where=str(journal.folder),
+            why=f"a rollback took all of it back at {at}",
+            hint=f"dtc migrate run {shlex.quote(str(journal.fact('plan')))}   begins it anew",
+            exit_code=ExitCode.INCOMPLETE,
+        )
+
+
 def going_on(journal: Journal, found: Unfinished) -> str:
     """The command that goes on with what did not end."""
     folder = shlex.quote(str(journal.folder))

@@ -197,6 +197,8 @@ def open_source(
     """
     refuse_secrets(path, options)
     chosen = format or detect(path)
+    if chosen != "postgis" and "://" not in path:
+        _there(path)
     if chosen not in READERS:
         raise source_error(
             f"the format {chosen} is not known", where=path, hint="one of: " + ", ".join(sorted(READERS))
@@ -231,10 +233,7 @@ def detect(path: str) -> str:  # noqa: PLR0911 - one per sign
     if "://" in path:
         return _by_address(path)
     place = Path(path)
-    if not place.exists():
-        raise source_error(
-            f"there is no source {path}", where=path, hint="give a file, a .gdb folder or a URL"
-        )
+    _there(path)
     suffix = place.suffix.lower()
     if place.is_dir() and suffix != ".gdb":
         return _by_folder(place)
@@ -256,6 +255,14 @@ def detect(path: str) -> str:  # noqa: PLR0911 - one per sign
         why=f"no reader is registered for {suffix or 'a name without suffix'}",
         hint="format: in the plan, or --format; known: " + ", ".join(sorted(READERS)),
     )
+
+
+def _there(path: str) -> None:
+    if not Path(path).exists():
+        raise source_error(
+            f"there is no source {path}", where=path,
+            hint="give a file, a .gdb folder or a URL; in a plan path: is relative to the plan",
+        )  # fmt: skip
 
 
 def _by_folder(place: Path) -> str:

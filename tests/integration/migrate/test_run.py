@@ -138,6 +138,7 @@ def test_sync_writes_only_what_changed(tmp_path: Path, dtc: Run, target: Path) -
     assert changed["states"]["loaded"] == 2
     assert changed["states"]["deleted"] == 2
     assert changed["accounted"]
+    assert changed["per_second"] > 0
     assert dtc("diff", plan)[0] == 0
     # Somebody edits an object: a rollback leaves it alone unless forced.
     with api(target) as client:

@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from dtc_cli.app import main
-from dtc_cli.commands import narrow
+from dtc_cli.commands import migrate_text, narrow
 from dtc_cli.migrate import commands
 from dtc_cli.migrate.reader import LayerReader
 from dtc_cli.migrate.sinks import FileSink
@@ -103,7 +103,11 @@ def test_ctrl_c_before_the_first_batch_says_that_nothing_was_written(
 
 
 def test_a_rollback_that_was_stopped_is_remembered(
-    tmp_path: Path, dtc: Run, target: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    dtc: Run,
+    target: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capfd: pytest.CaptureFixture[str],
 ) -> None:
     plan = made.plan(points(tmp_path, "1,a,127,37"), layer=LAYER, city={"id": "KR-HALF-2025"})
     assert dtc("run", plan, "--target", target)[0] == 0
@@ -121,6 +125,16 @@ def test_a_rollback_that_was_stopped_is_remembered(
     assert (code, told["unfinished"]) == (0, None)
     assert told["takenBack"]
     assert "was taken back" in dtc("sync", plan)[1]["error"]["what"]
+    # Nothing of it stands: no table may look as if it did, and nothing is there that could agree.
+    capfd.readouterr()
+    assert main(["migrate", "status", str(plan)]) == 0
+    said = capfd.readouterr().out
+    assert "nothing of it stands in the target; what it was before that" in said
+    assert "rollback: 1 deleted" in said
+    for reading, words in (("verify", "nothing to verify"), ("diff", "nothing to compare")):
+        code, answer = dtc(reading, plan)
+        assert (code, answer["error"]["code"]) == (6, "taken-back")
+        assert words in answer["error"]["what"]
 
 
 def test_a_typo_in_the_plan_locks_nothing(tmp_path: Path, dtc: Run, target: Path) -> None:
@@ -140,6 +154,45 @@ def test_a_typo_in_the_plan_locks_nothing(tmp_path: Path, dtc: Run, target: Path
     assert (taken["deleted"], taken["city_removed"]) == (2, True)
     assert dtc("run", plan, "--target", target)[1]["states"] == {"loaded": 2}
     assert dtc("rollback", plan)[1]["deleted"] == 2
+
+
+def test_data_that_lies_elsewhere_is_told_once_before_it_is_sent(
+    tmp_path: Path, dtc: Run, target: Path
+) -> None:
+    """Not record by record, in the quarantine."""
+    city = {"id": "KR-PARIS-2025", "bounds": [2.0, 48.0, 3.0, 49.0]}
+    plan = made.plan(points(tmp_path, "1,a,127,37", "2,b,127.5,37"), layer=LAYER, city=city)
+    code, answer = dtc("run", plan, "--target", target)
+    assert (code, answer["error"]["code"]) == (2, "migration-plan")
+    assert "the data lies at 127.0000 to 127.5000 E, 37.0000 N, the city at 1.99" in answer["error"]["why"]
+    assert dtc("status", plan)[1]["states"] == {}
+    # Where some of it lies in the city, the rest is refused by itself; and a source that was mended goes on.
+    points(tmp_path, "1,a,127,37", "2,b,2.5,48.5")
+    code, summary = dtc("run", plan, "--target", target)
+    assert summary["states"] == {"loaded": 1, "quarantined": 1}
+    assert "bounds of the city" in dtc("quarantine", "list", plan)[1]["records"][0]["try"]
+    assert dtc("rollback", plan)[1]["deleted"] == 1
+
+
+def test_a_source_that_is_gone_is_named(tmp_path: Path, dtc: Run) -> None:
+    source = points(tmp_path, "1,a,127,37")
+    plan = made.plan(source, layer=LAYER)
+    stated = plan.read_text(encoding="utf-8").replace("path: p.csv", "path: p.csv\n  format: csv")
+    source.unlink()
+    for text in (plan.read_text(encoding="utf-8"), stated):
+        plan.write_text(text, encoding="utf-8")
+        code, answer = dtc("run", plan, "--to", tmp_path / "o.ndjson")
+        assert (code, answer["error"]["what"]) == (2, f"there is no source {source}")
+
+
+def test_no_pace_is_told_before_there_is_one(capfd: pytest.CaptureFixture[str]) -> None:
+    progress = migrate_text.Progress()
+    progress({"loaded": 60}, 60, 1.5)
+    assert "60 records: loaded 60" in capfd.readouterr().err
+    progress = migrate_text.Progress(every_s=0.0)
+    progress({"loaded": 60}, 90, 1.5)
+    progress({"loaded": 63}, 90, 2.5)
+    assert "63 records, 3.0/s, 9 s left: loaded 63" in capfd.readouterr().err
 
 
 def test_a_file_is_left_by_a_gate_and_named(
