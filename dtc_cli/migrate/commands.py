@@ -144,6 +144,8 @@ def retry(place: Path, *, code: str | None = None, patience_s: float = 60.0) -> 
     with sessions.opened(place, patience_s=patience_s, writing="retry") as open_:
         runs.begin(open_.journal, open_.plan, open_.target, changed_plan=True)
         with noted(open_.journal, "retry"), _sink(open_) as sink:
+            if isinstance(sink, Twin):
+                _see_city(open_, sink)
             return Done(runs.retry(open_.plan, open_.journal, sink, code=code), open_)
 
 
@@ -278,8 +280,8 @@ def _bounds(open_: sessions.Session) -> list[float] | None:
 
 def _see_city(open_: sessions.Session, twin: Twin) -> None:
     """See that the city of what was loaded is there: a new one would lack what the journal counts."""
-    standing = open_.journal.object_count()
-    if standing and not twin.exists():
+    standing, there = open_.journal.object_count(), twin.exists()
+    if standing and not there:
         back = f"dtc migrate rollback {shlex.quote(str(open_.journal.folder))}"
         raise target_error(
             f"the city {open_.plan.city} is gone from the target",

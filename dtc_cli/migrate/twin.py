@@ -64,6 +64,7 @@ class Twin:
         self._at = f"/cities/{quote(city, safe='')}"
         self._jobs = ImportJobs(wire, self._at)
         self.bounds: list[float] | None = None
+        self._seen = False
 
     @property
     def page(self) -> int:
@@ -79,6 +80,7 @@ class Twin:
         """Whether the city is there."""
         answer = self._wire.request("GET", self._at)
         self._readable(answer)
+        self._seen = self._seen or answer.status_code == 200
         return answer.status_code == 200
 
     def _readable(self, answer: httpx.Response) -> None:
@@ -98,7 +100,7 @@ class Twin:
         """
         answer = self._wire.request("GET", self._at)
         if answer.status_code == 200:
-            self.bounds = _bounds_of(answer)
+            self.bounds, self._seen = _bounds_of(answer), True
             return False
         self._readable(answer)
         if not create:
@@ -121,7 +123,7 @@ class Twin:
                 why="POST /cities: " + " ".join(said(made)),
                 hint="create the city by other means, then run this again; nothing was written",
             )
-        self.bounds = box_of(body["bounds"])
+        self.bounds, self._seen = box_of(body["bounds"]), True
         return True
 
     def put(self, items: Sequence[Item]) -> list[Written]:
@@ -142,7 +144,7 @@ class Twin:
         return written
 
     def _still_there(self) -> None:
-        if self._wire.request("GET", self._at).status_code in (404, 410):
+        if self._seen and self._wire.request("GET", self._at).status_code in (404, 410):
             raise CityLost(self._city)
 
     def _put(self, items: Sequence[Item]) -> list[Written]:
