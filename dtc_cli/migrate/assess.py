@@ -206,7 +206,7 @@ def _layer(reader: Source, layer: Layer, source_crs: str | None, *, careful: boo
         twice = duplicates.find(reader, layer.name, stated)
         if layer.key is not None and layer.key in {field.name for field in fields}:
             key, key_why = layer.key, key_why if key == layer.key else "the format makes it the key"
-    kind, sure, why = suggest.object_type(layer.name, fields, layer.geometry)
+    kind, sure, why = suggest.object_type(layer.name, fields, _kind(layer, sums))
     if layer.role in ("sensors", "measurements"):
         # A sensor may have no place and a reading never needs one.
         sums.defects.pop("null-geometry", None)
@@ -215,6 +215,9 @@ def _layer(reader: Source, layer: Layer, source_crs: str | None, *, careful: boo
     suggestions = suggest.mapping(kind, fields, unit)
     remarks_of.add(layer, sums, fields, twice, projection, kind, suggestions, key, remarks)
     parts = _parts(sums, fields, twice, projection, layer)
+    if kind == "Building":  # what P4 9.2 asks for and is not there is no complete record
+        needs = suggest.shares_of_needs(suggestions, fields).values()
+        parts["completeness"] *= sum(needs) / len(needs)
     blocked = any(one.severity == "blocker" for one in remarks)
     conditions = any(one.severity == "condition" for one in remarks)
     readiness = NOT_READY if blocked else CONDITIONS if conditions else READY
@@ -252,6 +255,12 @@ def _layer(reader: Source, layer: Layer, source_crs: str | None, *, careful: boo
         picture=sums.picture,
         swapped=swapped,
     )
+
+
+def _kind(layer: Layer, sums: _Sums) -> str | None:
+    """The type of geometry that a layer states, else that of all its records."""
+    found = {name.removeprefix("Multi") for name in sums.types}
+    return layer.geometry if layer.geometry not in (None, "Unknown") or len(found) != 1 else found.pop()
 
 
 def _projection(layer: Layer, source_crs: str | None, remarks: list[Remark]) -> Projection | None:

@@ -5,41 +5,38 @@ import json
 import os
 import re
 import unicodedata
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from dtc_cli.migrate import suggest_sensing
+from dtc_cli.migrate import suggest, suggest_sensing
 from dtc_cli.migrate.assess import Assessment, LayerAssessment
 from dtc_cli.migrate.plan import BUILDING_NEEDS
 from dtc_cli.migrate.remarks import EMPTY
-from dtc_cli.migrate.suggest import Suggestion
+from dtc_cli.migrate.suggest import LEAST_CONFIDENCE, LEAST_FILLED
 from dtc_cli.migrate.trouble import source_error
 
 LONGEST_NAME = 60
-LEAST_CONFIDENCE = 0.4
-LEAST_FILLED = 0.95
-"""Share of records that must have a member before a plan requires it of all; the threshold of P4 9.1."""
 
 
-def _required(layer: LayerAssessment, chosen: Sequence[Suggestion]) -> str:
+def _required(layer: LayerAssessment) -> list[str]:
     """What a building must have: of what P4 9.2 asks for, the members whose fields are filled.
 
     A member that few records have would quarantine the rest; whether that is wanted is a person's decision.
     """
-    filled = {one.name: one.filled for one in layer.fields}
-    share = dict.fromkeys(BUILDING_NEEDS, 0.0)
-    for one in chosen:
-        if one.member in share:
-            share[one.member] = max(share[one.member], filled.get(one.field, 0.0))
+    share = suggest.shares_of_needs(layer.suggestions, layer.fields)
     needed = [name for name in BUILDING_NEEDS if share[name] >= LEAST_FILLED]
-    sparse = [
-        f"{name} only {share[name]:.0%} filled" for name in BUILDING_NEEDS if 0 < share[name] < LEAST_FILLED
-    ]
+    lacking = [name for name in BUILDING_NEEDS if name not in needed]
+    sparse = [f"{name} only {share[name]:.0%} filled" for name in lacking if share[name]]
     asked = ", ".join(BUILDING_NEEDS)
-    return f"        required: [{', '.join(needed)}]   # P4 9.2 asks for {'; '.join([asked, *sparse])}"
+    lines = [f"        required: [{', '.join(needed)}]   # P4 9.2 asks for {'; '.join([asked, *sparse])}"]
+    if lacking:
+        lines.append(
+            f"        # DECIDE required: {', '.join(lacking)} may be missing as it stands: a run loads such "
+            "buildings and counts them; with the member in the list it keeps them back"
+        )
+    return lines
 
 
 def write(
@@ -129,7 +126,7 @@ def _layer(  # noqa: PLR0912 - one arm per line of the plan
         lines.append("        # DECIDE geometry: {point: [longitude, latitude]}   the records have no place")
     chosen = [one for one in layer.suggestions if one.confidence >= LEAST_CONFIDENCE]
     if layer.type == "Building":
-        lines.append(_required(layer, chosen))
+        lines += _required(layer)
     basements = layer.type == "Building" and not any(one.member == "floors.below" for one in chosen)
     if not chosen and not basements:
         return [*lines, "        properties: {}"]

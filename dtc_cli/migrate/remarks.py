@@ -71,12 +71,17 @@ def add(
     _stand_ins(fields, suggestions, condition)
     _stated_units(fields, suggestions, remarks)
     if kind == "Building" and sums.read:
-        have = {one.member for one in suggestions}
-        missing = [name for name in ("name", "buildingType", "height") if name not in have]
-        if missing:
+        share = suggest.shares_of_needs(suggestions, fields)
+        missing = [name for name, part in share.items() if not part]
+        sparse = [
+            f"{name} ({part:.0%} filled)" for name, part in share.items() if 0 < part < suggest.LEAST_FILLED
+        ]
+        told = [f"no field was found for {', '.join(missing)}"] if missing else []
+        told += [f"few records have {', '.join(sparse)}"] if sparse else []
+        if told:
             condition(
-                f"no field was found for {', '.join(missing)}, which a building must have (P4 9.2)",
-                "map a field, give a default, or shorten required: knowingly",
+                f"{'; '.join(told)}, which a building must have (P4 9.2)",
+                "map a field, or give a default; a suggested plan does not require it: a person decides",
             )
 
 

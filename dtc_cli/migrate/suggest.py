@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from dtc_cli.migrate.ambiguous import day_pattern
+from dtc_cli.migrate.plan import BUILDING_NEEDS
 from dtc_cli.migrate.profile import FieldProfile
 from dtc_cli.migrate.units import FOOT_M, US_FOOT_M
 
@@ -54,7 +55,10 @@ NAMES: Mapping[str, tuple[str, ...]] = {
     "energyClass": ("energyclass", "energy", "에너지등급"),
     "lanes": ("lanes", "nlanes", "차로수", "車線数", "車線"),
     "width": ("width", "roadwidth", "도로폭", "폭", "幅員"),
-    "maxSpeed": ("maxspeed", "speedlimit", "제한속도", "制限速度"),
+    "maxSpeed": (
+        "maxspeed", "speedlimit", "speed", "vmax", "maximumsnelheid", "hoechstgeschwindigkeit", "제한속도",
+        "制限速度",
+    ),
     "roadType": ("highway", "roadtype", "roadclass", "도로종류", "道路種別"),
     "surface": ("surface", "surfacetype", "포장", "舗装"),
 }  # fmt: skip
@@ -62,7 +66,8 @@ NAMES: Mapping[str, tuple[str, ...]] = {
 KEYS = (
     "objectid", "id", "fid", "ref", "uuid", "guid",
     "bin", "bbl", "parcelid", "parcelno", "apn", "oid", "osmid", "identifier", "kennung",
-    "gebaeudeid", "assetid", "gid", "uid", "ufid", "bldgid", "buildingid", "globalid", "gmlid", "code",
+    "gebaeudeid", "assetid", "gid", "uid", "ufid", "bldgid", "buildingid", "globalid", "gmlid", "pandid",
+    "identificatie", "wegnr", "boomid", "code",
     "borocode",
     "pnu", "mgmtno", "bdmgtsn", "entityhandle", "lfdnr", "objektnr", "nr", "num", "nummer", "stopid",
     "routeid", "polyid", "건물관리번호", "관리번호",
@@ -75,7 +80,7 @@ TYPE_WORDS: Mapping[str, tuple[str, ...]] = {
         "building", "bldg", "buld", "house", "gebaeude", "gebäude", "batiment", "bâtiment",
         "edificio", "건물", "건축", "建物", "建築",
     ),
-    "Road": ("road", "street", "highway", "도로", "道路", "rdl", "lane"),
+    "Road": ("road", "street", "highway", "strasse", "straße", "wegen", "도로", "道路", "rdl", "lane"),
     "Bridge": ("bridge", "교량", "다리", "橋"),
     "Park": ("park", "green", "garden", "공원", "公園"),
     "WaterBody": ("water", "river", "lake", "hydro", "하천", "호수", "강", "河川", "湖"),
@@ -93,6 +98,10 @@ MEMBERS_OF: Mapping[str, tuple[str, ...]] = {
     "Road": ("name", "roadType", "lanes", "width", "maxSpeed", "surface"),
 }  # fmt: skip
 OTHERS = ("name", "address", "area")
+MEASURES = ("height", "area", "width", "maxSpeed")
+ROADLIKE = (*NAMES["lanes"], *NAMES["maxSpeed"], *NAMES["roadType"])
+_UNIT_AT_END = re.compile(r"[_\s.-]+(m|cm|mm|ft|feet|m2|qm|sqm|sqft|ft2|kmh|km/h|mph)$", re.IGNORECASE)
+_UNITS_IN_NAMES = {"height": ("cm", "mm"), "width": ("cm", "mm"), "maxSpeed": ("mph",)}
 NUMERIC = {
     "floors.above": "integer", "floors.below": "integer", "height": "number", "area": "number",
     "lanes": "integer", "width": "number", "maxSpeed": "number",
@@ -101,6 +110,12 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "floors.above": (0, 200), "floors.below": (0, 30), "height": (0, 1000), "constructionYear": (1000, 2100),
     "lanes": (1, 20), "width": (0, 200), "maxSpeed": (0, 200),
 }  # fmt: skip
+
+
+LEAST_CONFIDENCE = 0.4
+"""Below it a suggestion is a comment in the plan."""
+LEAST_FILLED = 0.95
+"""Share of records that must have a member before a plan requires it of all; the threshold of P4 9.1."""
 
 
 class Suggestion(msgspec.Struct, frozen=True, kw_only=True):
@@ -120,6 +135,11 @@ def folded(name: str) -> str:
     """Letters and digits of a name, in lower case; a unit in brackets is none of it."""
     bare = re.sub(r"[(\[][^)\]]*[)\]]\s*$", "", name)
     return re.sub(r"[\W_]+", "", bare or name).lower()
+
+
+def without_unit(name: str) -> set[str]:
+    """A name folded, and the same without the unit that it ends with."""
+    return {folded(name), folded(_UNIT_AT_END.sub("", name))}
 
 
 def object_type(layer: str, fields: Sequence[FieldProfile], geometry: str | None) -> tuple[str, float, str]:
@@ -142,6 +162,9 @@ def object_type(layer: str, fields: Sequence[FieldProfile], geometry: str | None
         if len(hits) >= 2 or (kind == "Building" and "floors.above" in hits):
             return kind, 0.7, "it has fields for " + ", ".join(hits)
     if geometry is not None and "line" in geometry.lower():
+        road = sorted({field.name for field in fields if without_unit(field.name) & set(ROADLIKE)})
+        if road:
+            return "Road", 0.7, f"its geometry is made of lines, and it has {', '.join(road[:3])}"
         return "Road", 0.3, "its geometry is made of lines"
     return "Landmark", 0.3, "nothing tells more; change it where you know better"
 
@@ -171,7 +194,7 @@ def key_field(fields: Sequence[FieldProfile], stated: str | None) -> tuple[str |
                 return field.name, 0.5, f"its name is that of a key, but {told}"
     for field in unique:
         if field.kind in ("text", "integer") and re.search(
-            r"(id|code|key|no|cd|sn|番号|번호|코드)$|^id[_-]", field.name.lower()
+            r"(id|code|key|no|nr|cd|sn|番号|번호|코드)$|^id[_-]", field.name.lower()
         ):
             return field.name, 0.6, "it ends like a key, and all values differ"
     others = [field.name for field in unique if field.kind in ("text", "integer")][:4]
@@ -200,6 +223,16 @@ def mapping(kind: str, fields: Sequence[FieldProfile], metres: float | None = No
     return [found[member] for member in members if member in found]
 
 
+def shares_of_needs(suggestions: Sequence[Suggestion], fields: Sequence[FieldProfile]) -> dict[str, float]:
+    """What P4 9.2 asks of a building, and the share of the records that would have it, 0 to 1."""
+    filled = {one.name: one.filled for one in fields}
+    share = dict.fromkeys(BUILDING_NEEDS, 0.0)
+    for one in suggestions:
+        if one.member in share and one.confidence >= LEAST_CONFIDENCE:
+            share[one.member] = max(share[one.member], filled.get(one.field, 0.0))
+    return share
+
+
 def _ranked(
     member: str, fields: Sequence[FieldProfile], metres: float | None
 ) -> list[tuple[bool, Suggestion]]:
@@ -218,7 +251,7 @@ def _fit(member: str, field: FieldProfile, metres: float | None) -> Suggestion |
     name, names = folded(field.name), NAMES[member]
     if name == folded(member):
         score, why = 0.95, "it has the name of the member"
-    elif name in names:
+    elif name in names or (member in MEASURES and without_unit(field.name) & {*names, folded(member)}):
         score, why = 0.9, f"the name is usual for {member}"
     elif len(name) >= 6 and any(
         len(one) >= 6 and (one.startswith(name) or name.startswith(one)) for one in names
@@ -260,6 +293,9 @@ def _unit(member: str, field: str, metres: float | None) -> tuple[str | None, st
             return "ft2", "; the reference system is in feet"
     if member in ("height", "area", "width") and re.search(r"(_|\b)(ft|feet)\b|ft\)?$", field.lower()):
         return "ft2" if member == "area" else "ft", "; its name says feet"
+    for unit in _UNITS_IN_NAMES.get(member, ()):
+        if re.search(rf"(_|\b){unit}\)?$", field.lower()):
+            return unit, f"; its name says {unit}"
     return None, ""
 
 

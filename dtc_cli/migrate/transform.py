@@ -20,6 +20,7 @@ from dtc_cli.migrate.readings import BAD, GOOD, Readings
 from dtc_cli.migrate.sources.source import Batch, Layer
 from dtc_cli.migrate.table import Table, plain
 from dtc_cli.migrate.trouble import plan_error
+from dtc_cli.migrate.wholes import OWN_KEYS, Wholes
 
 _SORTED = orjson.OPT_SORT_KEYS | orjson.OPT_NON_STR_KEYS
 MAX_OBJECT_BYTES = 1024 * 1024
@@ -92,6 +93,7 @@ class Transformer:
         self.projection = (
             Projection(given, limit_m=self._limit_m, where=where, extent=extent) if given else None
         )
+        self._wholes = Wholes(source, layer) if facts.key in OWN_KEYS else None
         self._told: list[str] = []
         """What is to be said of each record with a place."""
         if self.projection is not None and layer.source_crs is not None:
@@ -133,6 +135,8 @@ class Transformer:
         if self._point is not None:
             shown = [self._point if one is None else one for one in shown]
         kinds, properties = self._mapper.types(table), self._mapper.properties(table)
+        if self._wholes is not None:
+            self._wholes.add(table, properties)
         if batch.extra:
             self._add_extra(batch, mended.beside, shown, properties)
         rest = self._mapper.rest(table)
@@ -255,7 +259,22 @@ class Transformer:
                     whys = lost.get(index, {})
                     named = ", ".join(f"{one} ({whys[one]})" if one in whys else one for one in missing)
                     found.setdefault(index, ("missing-property", f"lacks {named}"))
+        self._count_lacking(kinds, properties, found)
         return found
+
+    def _count_lacking(
+        self, kinds: list[str], properties: list[dict[str, Any]], refused: Mapping[int, Any]
+    ) -> None:
+        """Count the buildings that are loaded without what P4 9.2 asks for, because the plan says so."""
+        asked = frozenset(BUILDING_NEEDS).difference(self._needs("Building"))
+        if not asked or self._into != "objects":
+            return
+        for index, (kind, given) in enumerate(zip(kinds, properties, strict=True)):
+            if kind == "Building" and not asked.issubset(given) and index not in refused:
+                for name in asked.difference(given):
+                    self._mapper.notices[
+                        f"{name} is missing, which P4 9.2 asks for and the plan does not require"
+                    ] += 1
 
     def _needs(self, kind: str) -> frozenset[str]:
         if self._required is not None:

@@ -121,6 +121,12 @@ class CityJsonSource(RecordSource):
         parents = one.get("parents") or ([one["parent"]] if "parent" in one else [])
         if parents:
             row["parent"] = parents[0]
+            whole = (document.get("CityObjects") or {}).get(parents[0])
+            kind = whole.get("type") if isinstance(whole, Mapping) else None
+            if kind is not None and f"{kind}Part" != one.get("type"):
+                row["parent_class"] = str(kind)
+            if len(parents) > 1:
+                row["parents"] = [str(parent) for parent in parents]
         address = one.get("address")
         if address:
             row.setdefault("address", _address(address))

@@ -58,9 +58,13 @@ def test_parts_have_parents_and_wholes_their_shape(tmp_path: Path) -> None:
     path = tmp_path / "a.city.json"
     whole = building(children=["P"], address=[{"Street": "A", "Nr": 1}])
     part = {"type": "BuildingPart", "parents": ["W"], "geometry": [solid()]}
-    path.write_bytes(orjson.dumps(model(W=whole, P=part)))
+    stairs = {"type": "BuildingInstallation", "parents": ["P", "W"], "geometry": [solid()]}
+    path.write_bytes(orjson.dumps(model(W=whole, P=part, S=stairs)))
     _, (one,) = read(path, "Building")
     _, (other,) = read(path, "BuildingPart")
+    _, (third,) = read(path, "BuildingInstallation")
+    assert (third["parent"], third["parent_class"], third["parents"]) == ("P", "BuildingPart", ["P", "W"])
+    assert "parent_class" not in other
     assert one["*"].equals(other["*"])
     assert (one["address"], other["parent"]) == ("A 1", "W")
 

@@ -450,6 +450,11 @@ def test_a_plan_requires_only_what_the_source_has(dtc: Run, tmp_path: Path) -> N
     source = tmp_path / "buildings.csv"
     source.write_text("\n".join(["id,building_type,height,lon,lat", *rows]) + "\n")
     assert dtc("plan", source, "--city", "KR-BUSAN-2025", "--out", tmp_path / "plan.yaml")[0] == 0
-    line = next(line for line in (tmp_path / "plan.yaml").read_text().splitlines() if "required: [" in line)
+    lines = (tmp_path / "plan.yaml").read_text().splitlines()
+    assert any("# DECIDE required: name, height may be missing" in line for line in lines)
+    assert any("no field was found for name; few records have height (25% filled)" in line for line in lines)
+    layer = dtc("assess", source)[1]["layers"][0]
+    assert layer["parts"]["completeness"] < 0.5
+    line = next(line for line in lines if "required: [" in line)
     assert "required: [buildingType] " in line
     assert line.endswith("height only 25% filled")

@@ -87,7 +87,7 @@ def test_an_object_carries_all_its_levels_of_detail() -> None:
 def test_levels_that_would_make_it_too_large_are_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(levels, "LARGEST", 400)
     batch = rows_batch(0, [{"id": "a"}], [SQUARE], extra={0: {"lod": 0, "lods": {1: shell(5), 2: shell(6)}}})
-    made = transformer("type: Building\n        required: []")
+    made = transformer("type: Landmark")
     item = orjson.loads(made.batch(batch)[1][0])
     assert [one["lod"] for one in item["properties"]["lods"]] == [1]
     assert made.notices == {"level 2 left out: the object would be too large": 1}
@@ -104,6 +104,10 @@ def test_required_members_may_lie_within_others() -> None:
     rules = "required: [floors.above]\n        properties: {floors.above: {value: %s}}"
     assert transformer(rules % "3").batch(batch)[0][0].state == "ready"
     assert transformer(rules % "null").batch(batch)[0][0].code == "missing-property"
+    lacking = transformer("type: Building\n        required: []\n        properties: {name: {value: a}}")
+    lacking.batch(batch)
+    told = " is missing, which P4 9.2 asks for and the plan does not require"
+    assert lacking.notices == {"buildingType" + told: 1, "height" + told: 1}
     with pytest.raises(DtcError, match="value and an object"):
         transformer("properties: {floors: 1, floors.above: 2}")
 
@@ -164,6 +168,40 @@ def test_a_field_that_a_rule_reads_in_part_is_kept_whole(
         item = orjson.loads(body)
         assert item["properties"]["x"] == outcome
         assert item["metadata"].get("legacyAttributes", {}).get("d") == kept
+
+
+def test_a_part_names_its_whole_by_the_id_that_it_has_in_the_twin() -> None:
+    whole = "      - {name: Building, type: Building, id: {key: gml_id}, required: []}\n"
+    part = whole.replace("name: Building", "name: BuildingPart").replace(
+        "[]", "[], properties: {z: {value: 1}}"
+    )
+    rows = [
+        {"gml_id": "P", "parent": "W"},
+        {"gml_id": "Q", "parent": "P", "parent_class": "BuildingPart"},
+        {"gml_id": "R", "parent": "X", "parent_class": "Bridge"},  # a layer that is not migrated
+        {"gml_id": "S"},
+    ]
+
+    def objects(layer: str, rows: list[dict[str, Any]], layers: str) -> list[dict[str, Any]]:
+        made = parse(PLAN.partition("      - name")[0] + layers, source="plan.yaml", folder=Path())
+        facts = Layer(name=layer, count=None, geometry=None, crs="EPSG:5186", key="gml_id")
+        one = transform.Transformer(
+            made, *made.layer("s", layer), facts, migration="m", started=datetime(2025, 1, 1, tzinfo=UTC)
+        )
+        records, bodies = one.batch(rows_batch(0, rows, [SQUARE] * len(rows)))
+        items = [orjson.loads(body) for body in bodies]
+        assert [content.of_object(item) for item in items] == [record.hash for record in records]
+        return items
+
+    (building,) = objects("Building", [{"gml_id": "W"}], whole + part)
+    parts = objects("BuildingPart", rows, whole + part)
+    named = [one["properties"].get("partOf") for one in parts]
+    assert named == [building["id"], parts[0]["id"], None, None]
+    assert parts[0]["metadata"]["legacyAttributes"] == {"parent": "W"}
+    # Where the plan does not settle the id of the whole, none is made up.
+    for other in ("type: {from: x}, ", "skip: why, type: Building, "):
+        unsettled = whole.replace("type: Building, ", other) + part
+        assert "partOf" not in objects("BuildingPart", rows[:1], unsettled)[0]["properties"]
 
 
 def test_frames_hold_so_many_records_and_so_many_bytes(

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 
 from dtc_cli.errors import DtcError
-from dtc_cli.migrate import units, values
+from dtc_cli.migrate import suggest, units, values
 from dtc_cli.migrate.expressions import compile_expression
 from dtc_cli.migrate.mapping import Mapper
 from dtc_cli.migrate.plan import parse
+from dtc_cli.migrate.profile import FieldProfile, Profiler
 from dtc_cli.migrate.table import Table, plain
 
 
@@ -285,3 +286,40 @@ def test_values_become_json() -> None:
     assert plain(date(2020, 1, 2)) == "2020-01-02"
     assert plain(complex(1)) == "(1+0j)"
     assert plain(True) is True
+
+
+def profile(name: str, *column: Any) -> FieldProfile:
+    made = Profiler(name, "number" if isinstance(column[0], float | int) else "text")
+    made.add(list(column))
+    return made.done()
+
+
+@pytest.mark.parametrize(
+    ("kind", "field", "member", "unit"),
+    [
+        ("Building", "HOEHE_M", "height", None),
+        ("Building", "Höhe_m", "height", None),
+        ("Building", "hoogte_ft", "height", "ft"),
+        ("Building", "hauteur_cm", "height", "cm"),
+        ("Road", "speed_mph", "maxSpeed", "mph"),
+        ("Road", "MaxSpeed (mph)", "maxSpeed", "mph"),
+        ("Road", "width_m", "width", None),
+    ],
+)
+def test_a_unit_at_the_end_of_a_name_is_read_as_one(
+    kind: str, field: str, member: str, unit: str | None
+) -> None:
+    (found,) = suggest.mapping(kind, [profile(field, 12.0, 13.5)])
+    assert (found.member, found.unit) == (member, unit)
+    assert found.confidence >= 0.9
+
+
+def test_lines_with_lanes_are_roads_and_numbers_of_registers_are_keys() -> None:
+    roads = [profile("wegnr", "00001", "00002"), profile("lanes", 1, 2), profile("speed_mph", 30, 50)]
+    assert suggest.object_type("w", roads[1:2], "MultiLineString")[:2] == ("Road", 0.7)
+    assert suggest.object_type("w", [], "MultiLineString")[:2] == ("Road", 0.3)
+    assert suggest.object_type("w", roads[1:2], "Polygon")[0] == "Landmark"
+    assert suggest.key_field(roads, None)[0] == "wegnr"
+    assert suggest.key_field([profile("kadnr", "1", "2")], None)[0] == "kadnr"
+    doubled = profile("pandid", "036", "037", "038", "038")
+    assert suggest.key_field([doubled], None)[:2] == ("pandid", 0.5)
