@@ -72,7 +72,7 @@ Examples:
 
 \b
 Exit codes: 0 a rate was found, 1 not even one request per second keeps the objectives, 2 the target file does
-not allow it, 7 the target cannot be reached.
+not allow it, 6 no rate could be measured, 7 the target cannot be reached.
 """
 
 STEPS_HELP = """Load in steps of a rate (1x, 2x, 4x) and say where the answers stop growing with the requests.
@@ -83,8 +83,8 @@ Examples:
   dtc load steps target.yaml --rate 1000 --factor 1 --factor 2 --factor 4 --factor 8 --json
 
 \b
-Exit codes: 0 no step breaks an objective on errors or truth, 1 one does, 2 the target file does not allow it,
-6 a step was inconclusive, 7 the target cannot be reached.
+Exit codes: 0 each step keeps the profile's objectives on latency, errors and truth, 1 one breaks one of them,
+2 the target file does not allow it, 6 a step was inconclusive, 7 the target cannot be reached.
 """
 
 REPORT_HELP = """Judge a recorded load again from its files, and show it.
@@ -159,8 +159,10 @@ def search(
     scaled = _scaled_words(ready.terms.objectives)
     if json:
         console.emit_json({**msgspec.to_builtins(found), "scaled": scaled})
-    elif found.highest is None:
+    elif found.highest is None and found.limit == "target":
         console.out("no rate keeps the objectives")
+    elif found.highest is None:
+        console.out(f"inconclusive: no rate could be measured; at the last: {found.tries[-1].why}")
     else:
         words = {
             "target": "the target's limit",
@@ -170,7 +172,8 @@ def search(
         console.out(f"highest rate: {found.highest:.0f} requests/s ({words[found.limit]} stopped the search)")
         console.out(scaled)
     if found.highest is None:
-        raise typer.Exit(int(ExitCode.NOT_CONFORMANT))
+        target_failed = found.limit == "target"
+        raise typer.Exit(int(ExitCode.NOT_CONFORMANT if target_failed else ExitCode.INCOMPLETE))
 
 
 @app.command()
@@ -210,11 +213,15 @@ def steps(
         console.emit_json({**kept, "run": str(ready.folder)})
     else:
         if last is not None:
-            console.out(f"answers grow with the requests up to {last.rate:g} requests/s")
+            after = made[made.index(last) + 1 :]
+            next_ = f"; the step of {after[0].rate:g}/s: {after[0].outcome}" if after else ", the last step"
+            console.out(f"answers grow with the requests up to {last.rate:g} requests/s{next_}")
+        else:
+            console.out("where the answers stop growing is not known: no step kept the objectives")
         console.out(scaled)
         console.out(f"kept in {ready.folder}")
     outcomes = {one.outcome for one in made}
-    if outcomes - {"passed"}:
+    if outcomes - {"kept"}:
         raise typer.Exit(int(ExitCode.NOT_CONFORMANT if "failed" in outcomes else ExitCode.INCOMPLETE))
 
 
@@ -334,11 +341,9 @@ def _teller(pressed: "Callable[[], bool] | None") -> Any:
 
 def _scaled_words(goals: Any) -> str:
     """What tries of a few seconds may show (C-92)."""
-    from dtc_cli.load.conduct import TRY_S
-
     named = sorted({one.requirement for one in goals if one.requirement})
     what = ", ".join(named) or "the profile's figures"
-    return f"scaled: tries of {TRY_S:g} s can show that a bound is broken, and pass nothing ({what})"
+    return f"scaled: short tries can show that a bound is broken, and pass nothing ({what})"
 
 
 def _tell_try(made: Any) -> None:
@@ -361,20 +366,21 @@ def _show(made: "Result", folder: Path, *, json: bool) -> None:
 
 
 def _print(made: "Result", folder: Path) -> None:
+    from dtc_cli.load.objectives import shown
+
     outcome = made.outcome
     console.table(
         ("objective", "route", "bound", "measured", "outcome"),
         [
-            (
-                one.name,
-                one.route or "all",
-                one.bound,
-                "-" if one.measured is None else f"{one.measured:.4g}",
-                one.outcome,
-            )
+            (one.name, one.route or "all", one.bound, shown(one.metric, one.measured), one.outcome)
             for one in made.verdicts
         ],
     )
+    # What holds for the whole run is said once, below.
+    said = {f"stopped: {outcome.stopped}", "; ".join(outcome.health.reasons)}
+    for one in made.verdicts:
+        if one.why and one.why not in said and one.outcome in ("failed", "inconclusive"):
+            console.out(f"{one.name}{f' of {one.route}' if one.route else ''} {one.outcome}: {one.why}")
     # A percentile that fewer than ten answers lie above says nothing.
     points = ", ".join(
         f"{name} {value:.1f} ms"

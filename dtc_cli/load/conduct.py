@@ -26,6 +26,8 @@ STOP_ERROR_SHARE = 0.5
 STOP_AFTER_SECONDS = 5
 TRY_S = 5.0
 TRY_WARMUP_S = 1.0
+MOST_TRY_S = 120.0
+"""A try at a low rate takes longer, until there are answers enough for its percentiles."""
 FEWEST_SAMPLES = 200
 
 
@@ -184,17 +186,26 @@ def grow(
 
 def measure(ready: Prepared, rate: float) -> search.Try:
     """A short load at a rate, held against the profile's objectives except its own rate."""
-    outcome = _send(ready, Schedule((Step(rate, TRY_WARMUP_S + TRY_S),), TRY_WARMUP_S), lambda _instant: "")
-    findings = truth.check(outcome.samples, tuple(outcome.routes))
     kept = tuple(goal for goal in ready.terms.objectives if goal.metric != "achieved_per_s")
+    length = TRY_WARMUP_S + try_s(kept, rate, len(ready.traffic.routes))
+    outcome = _send(ready, Schedule((Step(rate, length),), TRY_WARMUP_S), lambda _instant: "")
+    findings = truth.check(outcome.samples, tuple(outcome.routes))
     verdicts = objectives.judge(kept, outcome, wrong=findings.wrong, checked=findings.checked, scaled=False)
     worst = next(
         (one for word in ("failed", "inconclusive") for one in verdicts if one.outcome == word), None
     )
     why = "" if worst is None else worst.why or f"{worst.name}: {worst.measured:g}, not {worst.bound}"
     return search.Try(
-        rate, outcome.achieved_per_s, outcome.total.at("p99"), worst.outcome if worst else "passed", why
+        rate, outcome.achieved_per_s, outcome.total.at("p99"), worst.outcome if worst else "kept", why
     )
+
+
+def try_s(goals: tuple[objectives.Objective, ...], rate: float, routes: int) -> float:
+    """Seconds of a try at this rate: a 99th percentile needs a hundred answers, of each route it is of."""
+    needed = max(
+        (objectives.fewest(goal.metric) * (routes if goal.route else 1) for goal in goals), default=0.0
+    )
+    return min(MOST_TRY_S, max(TRY_S, 1.1 * needed / rate))
 
 
 def _send(ready: Prepared, schedule: Schedule, tell: Tell) -> Outcome:

@@ -97,12 +97,12 @@ def run(site: Site, scheme: str, ids: Sequence[str], plan: Plan) -> Http2:
         rows = log.read_text(encoding="utf-8").splitlines() if log.is_file() else []
     spoken = done.stdout.partition(SPOKEN)[2].partition("\n")[0].strip()
     if not spoken.startswith("h2") or not rows:
-        last = (done.stderr or done.stdout).strip().splitlines()[-3:]
+        chosen = spoken and not spoken.startswith("h2")
         raise DtcError(
             "http2",
             "the target does not speak HTTP/2",
             where=f"{scheme}://{site.host}",
-            why=f"{spoken or 'no protocol'} was agreed on; {' | '.join(last)}",
+            why=f"it chose {spoken}" if chosen else "no answer of HTTP/2 came to h2load",
             hint="HTTP/2 is a SHOULD (DTC-P3-075); where a proxy offers it, name that as rest.base_url",
             exit_code=ExitCode.CANNOT_DECIDE,
         )

@@ -1,5 +1,6 @@
 """A load while it runs: a line for each second, or a picture of the last ones on a terminal."""
 
+import shutil
 from collections import deque
 
 from dtc_cli.load.outcome import Instant
@@ -8,6 +9,8 @@ WIDTH = 40
 """Seconds in the picture."""
 BARS = " ▁▂▃▄▅▆▇█"
 LINES = 3
+ROOM = 30
+"""Columns beside the bars: what they are, and their greatest."""
 
 
 def line(instant: Instant) -> str:
@@ -22,9 +25,11 @@ def line(instant: Instant) -> str:
 class Picture:
     """Three lines, drawn over themselves: the second in words, answers and p99 of the last seconds."""
 
-    def __init__(self) -> None:
-        self._answers: deque[float] = deque(maxlen=WIDTH)
-        self._tails: deque[float] = deque(maxlen=WIDTH)
+    def __init__(self, columns: int | None = None) -> None:
+        self._columns = (columns or shutil.get_terminal_size().columns) - 1
+        width = max(1, min(WIDTH, self._columns - ROOM))
+        self._answers: deque[float] = deque(maxlen=width)
+        self._tails: deque[float] = deque(maxlen=width)
         self._drawn = False
 
     def drawn(self, instant: Instant) -> str:
@@ -38,7 +43,13 @@ class Picture:
             f"  answers/s {bars(self._answers)} {max(self._answers):.0f} at most",
             f"  p99 ms    {bars(self._tails)} {max(self._tails):.1f} at most",
         )
-        return back + "".join(f"\x1b[2K{row}\n" for row in rows)
+        return back + "".join(f"\x1b[2K{self._fitted(row)}\n" for row in rows)
+
+    def _fitted(self, row: str) -> str:
+        """A row that does not wrap: what has no room goes, by whole words."""
+        if len(row) <= self._columns:
+            return row
+        return row[: self._columns + 1].rpartition("  ")[0].rstrip() or row[: self._columns]
 
 
 def bars(values: deque[float]) -> str:

@@ -37,10 +37,12 @@ class Objective(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     @property
     def bound(self) -> str:
         """The bound in words, with its unit."""
-        unit = " ms" if self.metric.endswith("_ms") else "/s" if self.metric.endswith("_per_s") else ""
+        latency = self.metric.endswith("_ms")
+        unit = " ms" if latency else "/s" if self.metric.endswith("_per_s") else ""
+        of = f"{self.metric.removesuffix('_ms')} " if latency else ""
         for word, value in (("at least", self.at_least), ("at most", self.at_most), ("below", self.below)):
             if value is not None:
-                return f"{word} {value:g}{unit}"
+                return f"{of}{word} {value:g}{unit}"
         return ""
 
     def met(self, value: float) -> bool:
@@ -81,9 +83,27 @@ class Verdict(msgspec.Struct, frozen=True):
     """By how much the value may be off, in words."""
 
 
+def fewest(metric: str) -> float:
+    """How many answers a percentile needs; 0 for a metric that is none."""
+    if not metric.endswith("_ms"):
+        return 0.0
+    return 100 / (100 - float(metric.removeprefix("p").removesuffix("_ms")))
+
+
 def error_ms(value: float) -> float:
     """Milliseconds by which a measured latency may be too long; too short it is by a bucket at most."""
     return TICK_MS + DIGITS * value
+
+
+def shown(metric: str, value: float | None) -> str:
+    """A measured value for people, with its unit and no exponent."""
+    if value is None:
+        return "-"
+    if metric.endswith("_ms"):
+        return f"{value:,.1f} ms"
+    if metric == "achieved_per_s":
+        return f"{value:,.2f}/s"
+    return f"{value:.2%}" if metric == "error_share" else f"{value:g}"
 
 
 def names() -> tuple[str, ...]:
@@ -156,7 +176,11 @@ def _measured(objective: Objective, outcome: Outcome, wrong: int, checked: int) 
 
 def _decide(objective: Objective, outcome: Outcome, value: float | None, *, scaled: bool) -> tuple[str, str]:
     if value is None:
-        return "inconclusive", "nothing was measured"
+        return "inconclusive", (
+            "no answer came whose truth could be judged"
+            if objective.metric == "wrong_answers"
+            else "nothing was measured"
+        )
     limits = _limits(objective, outcome, value)
     if limits:
         return "inconclusive", limits
@@ -166,7 +190,13 @@ def _decide(objective: Objective, outcome: Outcome, value: float | None, *, scal
         if least is not None and value >= SERVED * outcome.offered_per_s and outcome.offered_per_s < least:
             words = f"only {outcome.offered_per_s:g} requests/s were offered, and answered"
             return ("inconclusive", f"stopped: {outcome.stopped}") if outcome.stopped else ("scaled", words)
-        return "failed", ""
+        why = f"{shown(objective.metric, value)}, and the bound is {objective.bound}"
+        if least is not None and outcome.offered_per_s < least:
+            why = (
+                f"{value:.2f} of {outcome.offered_per_s:g} requests/s offered were answered well; "
+                f"{SERVED:.1%} is keeping up"
+            )
+        return "failed", why
     if scaled:
         return "scaled", "the run was scaled down: it can show a failure, never a pass"
     return "passed", ""

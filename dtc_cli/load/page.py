@@ -4,6 +4,7 @@ import math
 
 from dtc_cli.load.chart import chart, document, number, table, text
 from dtc_cli.load.histogram import Histogram
+from dtc_cli.load.objectives import shown
 from dtc_cli.load.result import Result
 
 NINES = (0.0, 50.0, 90.0, 99.0, 99.9, 99.99)
@@ -20,7 +21,14 @@ def render(result: Result) -> bytes:
                 "Verdicts",
                 ("objective", "route", "bound", "measured", "outcome", "why"),
                 [
-                    (one.name, one.route or "all", one.bound, number(one.measured), one.outcome, one.why)
+                    (
+                        one.name,
+                        one.route or "all",
+                        one.bound,
+                        shown(one.metric, one.measured),
+                        one.outcome,
+                        one.why,
+                    )
                     for one in result.verdicts
                 ],
             ),

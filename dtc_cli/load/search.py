@@ -19,7 +19,7 @@ class Try(msgspec.Struct, frozen=True):
     achieved_per_s: float
     p99_ms: float | None
     outcome: str
-    """`passed`, `failed` or `inconclusive`."""
+    """`kept`, `failed` or `inconclusive`: a short try keeps a bound, it passes nothing."""
     why: str = ""
 
 
@@ -28,13 +28,13 @@ class Found(msgspec.Struct, frozen=True):
 
     tries: tuple[Try, ...]
     highest: float | None
-    """Requests per second; None when not even the first rate passed."""
+    """Requests per second; None when no rate that was tried kept the objectives."""
     limit: str
     """`target`: a higher rate failed; `generator`: it could not be measured; `ceiling`: none was tried."""
 
 
 def highest(attempt: Callable[[float], Try], *, start: float, ceiling: float) -> Found:
-    """Double-ended search: grow until a rate does not pass, then halve the bracket.
+    """Double-ended search: grow until a rate does not keep the objectives, then halve the bracket.
 
     Args:
         attempt: loads the target at a rate and says what came of it.
@@ -48,7 +48,7 @@ def highest(attempt: Callable[[float], Try], *, start: float, ceiling: float) ->
     while len(tries) < MOST_TRIES:
         tried = attempt(rate)
         tries.append(tried)
-        if tried.outcome == "passed":
+        if tried.outcome == "kept":
             good = rate
             if rate >= ceiling:
                 return Found(tuple(tries), good, "ceiling")
@@ -69,12 +69,15 @@ def highest(attempt: Callable[[float], Try], *, start: float, ceiling: float) ->
 
 
 def knee(tries: tuple[Try, ...]) -> Try | None:
-    """The last step whose gain in answers still follows its gain in requests; None without steps."""
+    """The last step that kept its objectives and whose gain in answers follows its gain in requests.
+
+    None when there is none: of a step that was not measured, or that broke a bound, nothing is said.
+    """
     last: Try | None = None
-    for before, after in zip((None, *tries), tries, strict=False):
-        if before is not None:
-            gain = (after.achieved_per_s - before.achieved_per_s) / (after.rate - before.rate)
-            if gain < KNEE_GAIN:
-                break
-        last = after
+    for one in tries:
+        offered, answered = (0.0, 0.0) if last is None else (last.rate, last.achieved_per_s)
+        gain = one.achieved_per_s - answered
+        if one.outcome != "kept" or gain < KNEE_GAIN * (one.rate - offered):
+            break
+        last = one
     return last

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 KEY = "q"
-SAID = f"stopped by the key {KEY}"
+SAID = f"the key {KEY} was pressed"
 
 
 @contextmanager

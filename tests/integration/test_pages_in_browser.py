@@ -51,9 +51,9 @@ def test_the_site_of_a_register(
 
 
 def test_the_pages_of_a_load(tab: Page, tmp_path: Path) -> None:
-    tries = [Try(100.0 * factor, 99.0 * factor, 12.5, "passed", "") for factor in (1, 2, 4)]
+    tries = [Try(100.0 * factor, 99.0 * factor, 12.5, "kept", "") for factor in (1, 2, 4)]
     file = tmp_path / "steps.html"
-    file.write_bytes(steps_page.render("Twin", tries, tries[-1], "scaled: tries of 5 s"))
+    file.write_bytes(steps_page.render("Twin", tries, tries[-1], "scaled: short tries"))
     sound(tab, file)
     columns = ("route", "answers", "mean", "p50", "p95", "p99", "p99.9", "max", "why")
     rows = [("keyed", *["123.456789"] * 7, "the run was scaled down"), ("all", *["1"] * 7, "failed")]

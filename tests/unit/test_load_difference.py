@@ -97,12 +97,20 @@ def test_notes_and_short_runs() -> None:
 
 
 def test_the_picture_is_drawn_over_itself() -> None:
-    picture = live.Picture()
+    picture = live.Picture(columns=120)
     first, second = (picture.drawn(one) for one in load(40, seconds=2).outcome.seconds)
     assert "\x1b[3F" not in first
     assert second.startswith("\x1b[3F")
     assert second.count("\n") == 3
     assert "100 at most" in second
+
+
+def test_the_picture_fits_into_a_narrow_terminal() -> None:
+    (instant,) = load(40, seconds=1).outcome.seconds
+    for columns in (60, 40):
+        rows = live.Picture(columns=columns).drawn(instant).splitlines()
+        assert all(len(row.removeprefix("\x1b[2K")) < columns for row in rows)
+        assert rows[0].endswith(("answered", "failed", "ms", "offered"))
 
 
 @given(st.lists(st.integers(1, 4_000_000_000), min_size=1, max_size=20))

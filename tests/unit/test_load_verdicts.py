@@ -7,7 +7,7 @@ import pytest
 
 from dtc_cli.core import target as target_file
 from dtc_cli.errors import DtcError
-from dtc_cli.load import guard, health, objectives, search
+from dtc_cli.load import conduct, guard, health, objectives, search
 from dtc_cli.load.histogram import Histogram
 from dtc_cli.load.objectives import Objective
 from dtc_cli.load.outcome import Outcome
@@ -153,7 +153,7 @@ def tried(limit: float, beyond: str = "failed") -> "list[float]":
 
     def attempt(rate: float) -> search.Try:
         rates.append(rate)
-        return search.Try(rate, min(rate, limit), 1.0, "passed" if rate <= limit else beyond)
+        return search.Try(rate, min(rate, limit), 1.0, "kept" if rate <= limit else beyond)
 
     found = search.highest(attempt, start=100, ceiling=1_000_000)
     assert found.highest is not None
@@ -173,7 +173,7 @@ def test_the_search_ends() -> None:
         return search.Try(rate, 0.0, None, "failed")
 
     def easy(rate: float) -> search.Try:
-        return search.Try(rate, rate, 1.0, "passed")
+        return search.Try(rate, rate, 1.0, "kept")
 
     assert search.highest(attempt, start=100, ceiling=1000).highest is None
     found = search.highest(easy, start=100, ceiling=1000)
@@ -182,13 +182,46 @@ def test_the_search_ends() -> None:
 
 def test_the_knee_is_the_last_step_that_grows() -> None:
     steps = tuple(
-        search.Try(rate, done, 1.0, "passed")
-        for rate, done in ((100, 100), (200, 199), (400, 230), (800, 230))
+        search.Try(rate, done, 1.0, "kept") for rate, done in ((100, 100), (200, 199), (400, 230), (800, 230))
     )
     last = search.knee(steps)
     assert last is not None
     assert last.rate == 200
     assert search.knee(()) is None
+    for word in ("failed", "inconclusive"):
+        assert search.knee((msgspec.structs.replace(steps[0], outcome=word), *steps[1:])) is None
+        assert search.knee((steps[0], msgspec.structs.replace(steps[1], outcome=word))) == steps[0]
+    assert search.knee((search.Try(1e9, 100, 1.0, "kept"),)) is None
+
+
+def test_a_search_that_could_not_measure_says_so() -> None:
+    def late(rate: float) -> search.Try:
+        return search.Try(rate, 0.0, None, "inconclusive", "too few answers")
+
+    found = search.highest(late, start=10, ceiling=1000)
+    assert (found.highest, found.limit) == (None, "generator")
+
+
+def test_tries_at_low_rates_are_long_enough_for_their_percentiles() -> None:
+    p99 = Objective(name="latency", metric="p99_ms", below=100)
+    assert conduct.try_s((p99,), 1000, 1) == conduct.TRY_S
+    assert 100 <= 2 * conduct.try_s((p99,), 2, 1) < 2 * conduct.MOST_TRY_S
+    assert conduct.try_s((msgspec.structs.replace(p99, route="list"),), 10, 4) >= 40
+
+
+def test_a_verdict_tells_its_bound_and_its_value() -> None:
+    slow = outcome(latency_us=10_210_000)
+    (verdict,) = objectives.judge((LATENCY,), slow, wrong=0, checked=1, scaled=False)
+    assert verdict.bound == "p99 below 100 ms"
+    assert verdict.outcome == "failed"
+    assert "ms, and the bound is p99 below 100 ms" in verdict.why
+    assert objectives.shown("p99_ms", 10_210.0) == "10,210.0 ms"
+    least = Objective(name="throughput", metric="achieved_per_s", at_least=9990)
+    (verdict,) = objectives.judge((least,), outcome(good_share=0.9), wrong=0, checked=1, scaled=True)
+    assert verdict.why == "90.00 of 100 requests/s offered were answered well; 99.9% is keeping up"
+    truth = Objective(name="truth", metric="wrong_answers", at_most=0)
+    (verdict,) = objectives.judge((truth,), outcome(), wrong=0, checked=0, scaled=False)
+    assert (verdict.outcome, bool(verdict.why)) == ("inconclusive", True)
 
 
 def parsed(text: str) -> target_file.Target:

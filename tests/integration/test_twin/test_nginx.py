@@ -78,4 +78,6 @@ def test_h2load_offers_reads_over_http2(
     assert not any(key in path.read_bytes() for path in tmp_path.rglob("*") if path.is_file())
     file.write_text(yaml.safe_dump({**kept, "rest": {"base_url": twin.rest}}), encoding="utf-8")
     assert main(words) == 7
-    assert "does not speak HTTP/2" in capsys.readouterr().out
+    error = json.loads(capsys.readouterr().out)["error"]
+    assert "does not speak HTTP/2" in error["what"]
+    assert error["why"].startswith(("no answer of HTTP/2 came to h2load", "it chose http/1.1"))
