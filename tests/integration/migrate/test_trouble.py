@@ -392,6 +392,26 @@ def test_a_full_disk_is_told_as_such(tmp_path: Path, dtc: Run, monkeypatch: pyte
     journal.close()
 
 
+def test_an_import_that_went_away_with_its_city_is_not_waited_for() -> None:
+    lost: list[bool] = []
+
+    def answer(method: str, path: str, body: bytes) -> Answer:
+        if method == "POST":
+            lost.append("KR-LOST-2025" in path)
+            return 202, {}, {"id": "1", "status": "running"}
+        if "/imports/" in path or any(lost):
+            return 404, {}, {"error": {"code": "JOB_NOT_FOUND"}}
+        return 200, {}, {}
+
+    with server(otherwise=answer) as (port, _):
+        for city, words in (("KR-TEST-2025", "cannot be asked for"), ("KR-LOST-2025", "is gone")):
+            twin = Twin(wire(port), city, migration="m")
+            assert twin.exists()
+            with pytest.raises(DtcError, match=words):
+                twin.put(items(2))
+            twin.close()
+
+
 def test_imports_that_a_killed_run_left_are_waited_for() -> None:
     def listed(status: str) -> Answer:
         return 200, {}, {"imports": [{"id": "1", "status": status}, {"id": "0", "status": "completed"}]}
