@@ -1,5 +1,6 @@
 """`dtc load`: how much a target serves, how fast, and whether the answers stay true."""
 
+import math
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -26,15 +27,27 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
 )
 
+
+def finite(value: float | None) -> float | None:
+    """A number that is one: no load goes on for ever or at once."""
+    if value is not None and not math.isfinite(value):
+        raise typer.BadParameter(f"{value:g} is no number that can be measured")
+    return value
+
+
 Target = Annotated[
     Path | None,
     typer.Argument(help="Target file that allows the hazard load; not with --reference.", show_default=False),
 ]
 Reference = Annotated[bool, typer.Option("--reference", help="Start the bundled twin and load it.")]
 Profile = Annotated[str, typer.Option(help="Named load: standard, queries, bim, dtn, lydian-sla.")]
-Rate = Annotated[float | None, typer.Option(help="Requests per second; the profile's without it.", min=0.1)]
+Rate = Annotated[
+    float | None,
+    typer.Option(help="Requests per second; the profile's without it.", min=0.1, callback=finite),
+]
 Seconds = Annotated[
-    float | None, typer.Option("--duration", help="Measured seconds, after the warm-up.", min=1)
+    float | None,
+    typer.Option("--duration", help="Measured seconds, after the warm-up.", min=1, callback=finite),
 ]
 Workers = Annotated[
     int | None, typer.Option(help="Generator processes; half of the cores without it.", min=1)
@@ -106,7 +119,9 @@ def run_load(
     profile: Profile = "standard",
     rate: Rate = None,
     duration: Seconds = None,
-    warmup: Annotated[float | None, typer.Option(help="Seconds that are measured apart.", min=0)] = None,
+    warmup: Annotated[
+        float | None, typer.Option(help="Seconds that are measured apart.", min=0, callback=finite)
+    ] = None,
     mix: Annotated[
         str | None, typer.Option(help="keyed, mixed or queries; the profile's without it.")
     ] = None,
@@ -115,7 +130,9 @@ def run_load(
     ] = 1.0,
     workers: Workers = None,
     connections: Lanes = 128,
-    timeout: Annotated[float, typer.Option(help="Seconds after which a request has failed.", min=0.1)] = 10.0,
+    timeout: Annotated[
+        float, typer.Option(help="Seconds after which a request has failed.", min=0.1, callback=finite)
+    ] = 10.0,
     seed: Seed = 0,
     yes_load: YesLoad = None,
     out: Out = Path("runs"),

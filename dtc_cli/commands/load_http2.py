@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dtc_cli import console
-from dtc_cli.commands.load import Out, YesLoad
+from dtc_cli.commands.load import Out, YesLoad, finite
 from dtc_cli.commands.load_live import staged
 from dtc_cli.commands.options import Json
 from dtc_cli.exit_codes import ExitCode
@@ -31,8 +31,10 @@ h2load is not installed, 7 the target cannot be reached or speaks no HTTP/2.
 
 def http2(
     target: Annotated[Path, typer.Argument(help="Target file that allows the hazard load.")],
-    rate: Annotated[float, typer.Option(help="Requests per second.", min=1)] = 100.0,
-    duration: Annotated[float, typer.Option(help="Seconds, after one of warm-up.", min=1)] = 10.0,
+    rate: Annotated[float, typer.Option(help="Requests per second.", min=1, callback=finite)] = 100.0,
+    duration: Annotated[
+        float, typer.Option(help="Seconds, after one of warm-up.", min=1, callback=finite)
+    ] = 10.0,
     connections: Annotated[int, typer.Option(help="Connections.", min=1)] = 4,
     streams: Annotated[int, typer.Option(help="Requests under way on a connection at once.", min=1)] = 16,
     yes_load: YesLoad = None,

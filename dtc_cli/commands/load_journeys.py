@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dtc_cli import console
-from dtc_cli.commands.load import Out, Reference, Target, YesLoad
+from dtc_cli.commands.load import Out, Reference, Target, YesLoad, finite
 from dtc_cli.commands.load_live import staged
 from dtc_cli.commands.options import Json
 from dtc_cli.exit_codes import ExitCode
@@ -35,8 +35,10 @@ def journeys(
     target: Target = None,
     reference: Reference = False,
     users: Annotated[int, typer.Option(help="Users at the same time.", min=1)] = 20,
-    spawn_rate: Annotated[float, typer.Option(help="Users that start per second.", min=0.1)] = 10.0,
-    duration: Annotated[float, typer.Option(help="Seconds.", min=1)] = 30.0,
+    spawn_rate: Annotated[
+        float, typer.Option(help="Users that start per second.", min=0.1, callback=finite)
+    ] = 10.0,
+    duration: Annotated[float, typer.Option(help="Seconds.", min=1, callback=finite)] = 30.0,
     mix: Annotated[
         str | None,
         typer.Option(help="Kinds of users and their shares, as dashboard=5,gis=3,gateway=4,planner=1."),

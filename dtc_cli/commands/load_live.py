@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dtc_cli import console
-from dtc_cli.commands.load import Out, Reference, Target, YesLoad, need_extra
+from dtc_cli.commands.load import Out, Reference, Target, YesLoad, finite, need_extra
 from dtc_cli.commands.options import Json
 from dtc_cli.errors import DtcError
 from dtc_cli.exit_codes import ExitCode
@@ -61,8 +61,10 @@ def connections(
     target: Target = None,
     reference: Reference = False,
     count: Annotated[int, typer.Option(help="Connections, half of them to each door.", min=1)] = 100_000,
-    hold: Annotated[float, typer.Option(help="Seconds for which all are held.", min=0)] = 60.0,
-    rate: Annotated[float, typer.Option(help="New connections per second.", min=1)] = 2000.0,
+    hold: Annotated[
+        float, typer.Option(help="Seconds for which all are held.", min=0, callback=finite)
+    ] = 60.0,
+    rate: Annotated[float, typer.Option(help="New connections per second.", min=1, callback=finite)] = 2000.0,
     source: Annotated[
         list[str] | None, typer.Option(help="Local address to connect from; again for more.")
     ] = None,
@@ -102,7 +104,7 @@ def ingestion(
     reference: Reference = False,
     sensors: Annotated[int, typer.Option(help="Distinct sensors.", min=1)] = 50_000,
     interval: Annotated[
-        float, typer.Option(help="Seconds in which each sensor reports once.", min=0.1)
+        float, typer.Option(help="Seconds in which each sensor reports once.", min=0.1, callback=finite)
     ] = 60.0,
     rounds: Annotated[int, typer.Option(help="Readings of each sensor.", min=1)] = 1,
     yes_load: YesLoad = None,

@@ -29,6 +29,8 @@ TRY_WARMUP_S = 1.0
 MOST_TRY_S = 120.0
 """A try at a low rate takes longer, until there are answers enough for its percentiles."""
 FEWEST_SAMPLES = 200
+MOST_PER_WORKER = 200_000.0
+"""Requests per second that no core sends; a rate above says nothing of any target."""
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
@@ -69,6 +71,8 @@ def terms(wish: Wish) -> Terms:
     profile = objectives.load(wish.profile)
     rate = (wish.rate or profile.rate) * wish.scale
     duration = wish.duration_s or profile.duration_s
+    workers = wish.workers or fleet.default_workers()
+    _sendable(rate, workers)
     less = []
     if rate < profile.rate:
         less.append(f"{rate:g} of {profile.rate:g} requests/s")
@@ -90,13 +94,24 @@ def terms(wish: Wish) -> Terms:
         rate=rate,
         duration_s=duration,
         warmup_s=profile.warmup_s if wish.warmup_s is None else wish.warmup_s,
-        workers=wish.workers or fleet.default_workers(),
+        workers=workers,
         lanes=wish.lanes,
         timeout_s=wish.timeout_s,
         seed=wish.seed,
         scaled=", ".join(less),
         objectives=profile.objectives,
     )
+
+
+def _sendable(rate: float, workers: int) -> None:
+    if not rate <= MOST_PER_WORKER * workers:
+        raise DtcError(
+            "usage",
+            f"{rate:g} requests/s are more than {workers} generator process(es) can send",
+            where="--rate",
+            why=f"one sends some ten thousands a second, and never more than {MOST_PER_WORKER:,.0f}",
+            hint="a lower rate, or --workers on a machine with more cores",
+        )
 
 
 @contextmanager
@@ -178,6 +193,8 @@ def grow(
     """Load in steps of the agreed rate (DTC-PERF-009: 1x, 2x, 4x)."""
     steps = []
     for factor in factors:
+        _sendable(ready.terms.rate * factor, ready.terms.workers)
+    for factor in factors:
         made = measure(ready, ready.terms.rate * factor)
         tried(made)
         steps.append(made)
@@ -231,13 +248,16 @@ def watch(tell: Tell, *, warmup_s: float, stop_on_errors: bool = True) -> Tell:
 
     Not within the warm-up: failures that nobody counted would decide nothing.
     """
-    bad = 0
+    bad = left = 0
 
     def judge(instant: Instant) -> str:
-        nonlocal bad
+        nonlocal bad, left
         wanted = tell(instant)
+        left = (left or instant.second + 1) if instant.away else 0
         failing = instant.done and instant.errors > STOP_ERROR_SHARE * instant.done
         bad = bad + 1 if failing and instant.second >= warmup_s else 0
+        if stop_on_errors and bad >= STOP_AFTER_SECONDS and left:
+            return f"the target went away in second {left}: since then each connection was refused"
         if stop_on_errors and bad >= STOP_AFTER_SECONDS:
             return f"more than {STOP_ERROR_SHARE:.0%} of the requests failed for {bad} s"
         return wanted

@@ -68,7 +68,7 @@ def judge(*, due: int, late: Histogram, seconds: Sequence[tuple[float, float]], 
     p99 = summary.at("p99")
     if p99 is not None and p99 > LATE_MS:
         reasons.append(
-            f"{LATE} {p99:.1f} ms late at the 99th percentile (limit {LATE_MS:g} ms): the machine "
+            f"{LATE} {p99:.2f} ms late at the 99th percentile (limit {LATE_MS:g} ms): the machine "
             "had no core free for the generator"
         )
     if summary.count < SENT_SHARE * due:

@@ -149,7 +149,7 @@ def run(target: Target, brief: Brief, plan: Plan) -> Travelled | None:
         if not made.is_file():
             tail = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()[-3:]
             raise _failed(" | ".join(tail))
-        return _told(json.loads(made.read_bytes()), plan, brief.mix)
+        return _told(json.loads(made.read_bytes()), plan, brief.mix, _there(folder))
 
 
 def keep(folder: Path, made: Travelled) -> None:
@@ -212,12 +212,24 @@ def _failed(why: str) -> DtcError:
     )
 
 
-def _told(rows: Sequence[Mapping[str, Any]], plan: Plan, mix_: Mapping[str, int]) -> Travelled:
+def _there(folder: Path) -> float | None:
+    """Seconds for which the users were there, None when Locust did not say."""
+    try:
+        begun, ended = (float((folder / name).read_text(encoding="ascii")) for name in ("begun", "ended"))
+    except (OSError, ValueError):
+        return None
+    return ended - begun
+
+
+def _told(
+    rows: Sequence[Mapping[str, Any]], plan: Plan, mix_: Mapping[str, int], there: float | None
+) -> Travelled:
     journeys = tuple(sorted((_journey(row["name"], [row]) for row in rows), key=lambda one: one.name))
     begins = min((row["start_time"] for row in rows), default=0.0)
     ends = max((row["last_request_timestamp"] or begins for row in rows), default=0.0)
     total = _journey("all", rows)
-    lasted = max(0.001, ends - begins)
+    # Users who wait before their first request, or after their last, are there all the same.
+    lasted = max(0.001, ends - begins if there is None else there)
     return Travelled(
         users=plan.users,
         duration_s=round(lasted, 2),

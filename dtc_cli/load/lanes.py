@@ -7,6 +7,7 @@ over, and a body without a length ends with the connection (RFC 9110 15.2, RFC 9
 import asyncio
 import ssl
 from collections.abc import Callable
+from errno import ECONNREFUSED
 from typing import cast
 
 import httptools
@@ -175,6 +176,8 @@ class Pool:
         self.samples: list[Sample] = []
         self.now = now
         self.trouble = 0
+        self.away = False
+        """No connection is open, and the target refused the last that was tried."""
         self._address = (host, port)
         self._tls = tls
         self._timeout_s = timeout_s
@@ -228,8 +231,12 @@ class Pool:
         while not self._closing:
             try:
                 await self._connect()
-            except OSError:
+            except OSError as problem:
                 self.trouble += 1
+                if not self._lanes and _refused(problem):
+                    # Nobody listens: whoever asks now is told so, and has nothing to wait for.
+                    self.away = True
+                    self.dispatcher.give_up(self.now(), "connect: refused")
                 await asyncio.sleep(pause_s)
                 pause_s = min(pause_s * 2, 1.0)
             else:
@@ -241,4 +248,14 @@ class Pool:
             lambda: HttpLane(self), host, port, ssl=self._tls, server_hostname=host if self._tls else None
         )
         self._lanes.add(lane)
+        self.away = False
         self.dispatcher.free(lane, self.now())
+
+
+def _refused(problem: OSError) -> bool:
+    """Whether the target's machine said that nobody listens; of several addresses, all of them."""
+    told = str(problem)
+    return isinstance(problem, ConnectionRefusedError) or (
+        told.startswith("Multiple exceptions")
+        and told.count("[Errno") == told.count(f"[Errno {ECONNREFUSED}]")
+    )

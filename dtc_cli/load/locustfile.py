@@ -8,12 +8,14 @@ import json
 import os
 import random
 import ssl
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from locust import FastHttpUser, between, constant_throughput, task
+import gevent  # type: ignore[import-untyped]
+from locust import FastHttpUser, between, constant_throughput, events, task
 
 BRIEF: dict[str, Any] = json.loads(Path(os.environ["DTC_JOURNEYS"]).read_bytes())
 PREFIX: str = BRIEF["prefix"]
@@ -23,6 +25,25 @@ HALF_BOX = 0.001
 """Degrees: a map of some 200 m."""
 HERE: dict[str, Any] = {"allow_redirects": False}
 """A redirect would take load and key to a host that nobody agreed to; it is a wrong status."""
+
+
+def _noted(name: str) -> Any:
+    """Something that writes beside the brief when it was called: how long the users were there."""
+
+    def note(**_: Any) -> None:
+        Path(os.environ["DTC_JOURNEYS"]).with_name(name).write_text(str(time.time()), encoding="ascii")
+
+    return note
+
+
+# Locust counts anew once all users are there, when it was asked to (--reset-stats).
+_BEGIN: Any = events.spawning_complete if BRIEF["steady"] else events.test_start
+_END: Any = events.test_stopping
+# The event loop's clock stands while modules load; without this the run's time would count from before that.
+_INIT: Any = events.init
+_INIT.add_listener(lambda **_: gevent.get_hub().loop.update_now())
+_BEGIN.add_listener(_noted("begun"))
+_END.add_listener(_noted("ended"))
 
 
 def tls() -> ssl.SSLContext:

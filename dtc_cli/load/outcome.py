@@ -37,6 +37,8 @@ class Instant(msgspec.Struct, frozen=True):
     latencies: tuple[tuple[int, int], ...] | None = None
     """Of the measured requests that ended in this second: microseconds as the run's histogram tells them, and
     how often each came. All seconds together give the histogram of the run; None in earlier records."""
+    away: bool = False
+    """At its end no worker had a connection, and the target refused each."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -210,4 +212,5 @@ class Book:
             latencies.percentile_ms(99),
             max(part.cpu_s / part.wall_s if part.wall_s > 0 else 0.0 for part in parts),
             buckets(measured),
+            all(part.away for part in parts),
         )

@@ -74,6 +74,8 @@ class Second(msgspec.Struct, frozen=True):
     """Number of a tenth of a second, how often it was looked at, sum of requests due and unanswered."""
     until: float = 0.0
     """When requests stopped being due, in seconds from the start; of the last frame."""
+    away: bool = False
+    """No connection is open, and the target refused the last that was tried."""
 
 
 def read_frame(stream: BinaryIO) -> bytes | None:
@@ -221,6 +223,7 @@ def _report(
             tally.cut,
             looked,
             until or 0.0,
+            pool.away,
         )
     )
 

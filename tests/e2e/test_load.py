@@ -133,6 +133,8 @@ def test_search_and_steps(dtc: Dtc, target: Path, tmp_path: Path) -> None:
         (("{target}", "--profile", "none"), 2, "no load profile"),
         (("{target}", "--mix", "none"), 2, "no mix"),
         (("{target}", "--rate", "0"), 2, "--rate"),
+        (("{target}", "--rate", "inf"), 2, "--rate"),
+        (("{target}", "--rate", "1e9"), 2, "more than"),
         (("{target}", "--scale", "2"), 2, "--scale"),
     ],
 )

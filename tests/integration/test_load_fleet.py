@@ -179,6 +179,18 @@ def test_requests_that_pile_up_are_a_shortfall_though_all_are_answered(port: int
     assert made.achieved_per_s == made.good <= 64
 
 
+def test_a_target_that_goes_away_is_said_to_be_away() -> None:
+    with serving() as number:
+        made = load(
+            number, "/leave", rate=40, seconds=600, timeout_s=60,
+            tell=lambda instant: "away" if instant.away else "",
+        )  # fmt: skip
+    # Nobody waits for the time-out of a request that cannot be made.
+    assert {kind.partition(":")[0] for kind in made.errors} <= {"connection", "connect"}
+    assert made.errors["connect: refused"] > 10
+    assert made.stopped == "away"
+
+
 def test_nothing_listens() -> None:
     with serving() as free:
         pass

@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 HINTS = b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"
@@ -27,9 +27,17 @@ CANNED = {
 
 
 class _Connection(asyncio.Protocol):
+    def __init__(self, leave: Callable[[], None], open_: set[asyncio.Transport]) -> None:
+        self._leave = leave
+        self._open = open_
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._open.discard(self._transport)
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
+        self._open.add(transport)
 
     def data_received(self, data: bytes) -> None:
         path = data.split(b" ", 2)[1].decode()
@@ -49,6 +57,8 @@ class _Connection(asyncio.Protocol):
             loop.call_later(0.01, self._end, b"}")
         elif path in ENDING:
             self._end(ENDING[path])
+        elif path == "/leave":
+            self._leave()
         elif path == "/drop":
             self._transport.abort()
         elif path in CANNED:
@@ -72,11 +82,21 @@ class _Connection(asyncio.Protocol):
 def serving(tls: ssl.SSLContext | None = None) -> Iterator[int]:
     """Serve on a free port of 127.0.0.1 until the block ends, with TLS when asked to; yields the port."""
     loop = asyncio.new_event_loop()
-    server = loop.run_until_complete(loop.create_server(_Connection, "127.0.0.1", 0, ssl=tls))
+    opened: set[asyncio.Transport] = set()
+
+    def leave() -> None:
+        server.close()
+        for transport in tuple(opened):
+            transport.abort()
+
+    server = loop.run_until_complete(
+        loop.create_server(lambda: _Connection(leave, opened), "127.0.0.1", 0, ssl=tls)
+    )
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
+    port = server.sockets[0].getsockname()[1]
     try:
-        yield server.sockets[0].getsockname()[1]
+        yield port
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join()

@@ -10,7 +10,7 @@ from dtc_cli.errors import DtcError
 from dtc_cli.load import conduct, guard, health, objectives, search
 from dtc_cli.load.histogram import Histogram
 from dtc_cli.load.objectives import Objective
-from dtc_cli.load.outcome import Outcome
+from dtc_cli.load.outcome import Instant, Outcome
 from dtc_cli.load.schedule import Schedule
 
 
@@ -91,6 +91,19 @@ def test_a_stopped_run_does_not_pass() -> None:
 def test_a_stopped_run_holds_its_rate_against_the_time_it_had() -> None:
     stopped = msgspec.structs.replace(outcome(rate=100), stopped="asked to", due=998, cut=2, window_s=9.98)
     assert judge(RATE, stopped, scaled=True) == "inconclusive"
+
+
+@pytest.mark.parametrize("gone", [True, False], ids=["gone", "there"])
+def test_a_run_without_answers_is_stopped_for_its_reason(gone: bool) -> None:
+    judged = conduct.watch(lambda _instant: "", warmup_s=0)
+    told = [
+        judged(
+            Instant(second, 10, 10, 10, 10 if second > 2 else 0, 0, 1.0, 1.0, 0.1, away=gone and second > 2)
+        )
+        for second in range(8)
+    ]
+    assert told[:7] == [""] * 7
+    assert told[7].startswith("the target went away in second 4:" if gone else "more than 50%")
 
 
 def test_requests_that_pile_up_are_no_rate() -> None:
