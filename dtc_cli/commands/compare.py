@@ -18,8 +18,8 @@ HELP = """Compare two runs, vector by vector: regressions, fixes, new and lost v
 
 Each of the two is a run folder or a package, or both are folders of `dtc load run`. Times are compared over
 the vectors that passed in both runs: the median ratio with its 95 % interval; an interval that holds 1 shows
-no difference. Of loads, throughput, median, p99 and failures are compared second by second, with intervals
-from a bootstrap.
+no difference. Of loads, throughput, median, p99 and failures are compared, with intervals from a bootstrap
+over their seconds; percentiles are those of all answers.
 
 \b
 Examples:
